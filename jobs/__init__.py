@@ -1,0 +1,1 @@
+"""The doors: one verb a file, each thin."""

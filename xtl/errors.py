@@ -1,0 +1,5 @@
+"""Errors that a user can mend."""
+
+
+class UserError(Exception):
+    """One clear line: the file, the key, what was found, what was expected. Exit status 2."""

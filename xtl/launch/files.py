@@ -1,0 +1,57 @@
+"""Files that are whole or absent: temporary name, fsync, rename. No flock, no database."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Replace `path` by `text` so that no reader, and no crash, ever sees a part of it."""
+    staged = _stage(path, text)
+    os.replace(staged, path)
+    sync_folder(path.parent)
+
+
+def create_once(path: Path, text: str) -> bool:
+    """Create `path` with `text`; False if it was there already. Atomic on NFS too (a hard link)."""
+    staged = _stage(path, text)
+    try:
+        os.link(staged, path)
+    except FileExistsError:
+        return False
+    finally:
+        os.unlink(staged)
+    sync_folder(path.parent)
+    return True
+
+
+def read_json(path: Path) -> Any | None:
+    """The JSON in `path`; None where there is no file or not a whole JSON text in it."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError, json.JSONDecodeError):
+        return None
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in `folder` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _stage(path: Path, text: str) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, staged = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.chmod(staged, 0o644)
+    return staged

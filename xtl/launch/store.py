@@ -1,0 +1,210 @@
+"""The sweep's folder: where everything about a sweep is, and how it is read and written."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from xtl.errors import UserError
+from xtl.launch.files import create_once, read_json, write_whole
+from xtl.launch.records import (
+    Attempt,
+    Claim,
+    End,
+    Failure,
+    Heartbeat,
+    Job,
+    Record,
+    Result,
+    Submission,
+)
+from xtl.sweep.lock import Lock
+from xtl.sweep.shard import Shard
+
+R = TypeVar("R", bound=Record)
+
+
+def read_record(path: Path, kind: type[R]) -> R | None:
+    """The record in `path`; None where it is absent, truncated or not valid."""
+    try:
+        return kind.model_validate(read_json(path))
+    except ValidationError:
+        return None
+
+
+class Store:
+    """A sweep's folder. Reading never fails on a torn file: it counts as absent."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    # -- places ------------------------------------------------------------------------------
+    @property
+    def manifest_path(self) -> Path:
+        return self.root / "manifest.yaml"
+
+    @property
+    def lock_path(self) -> Path:
+        return self.root / "lock.json"
+
+    @property
+    def table_path(self) -> Path:
+        return self.root / "table.parquet"
+
+    @property
+    def report_path(self) -> Path:
+        return self.root / "report" / "index.html"
+
+    @property
+    def submissions(self) -> Path:
+        return self.root / "submissions"
+
+    def shard(self, shard: str) -> Path:
+        return self.root / "shards" / shard
+
+    def checkpoints(self, shard: str) -> Path:
+        return self.shard(shard) / "checkpoints"
+
+    def artifact(self, shard: str) -> Path:
+        return self.shard(shard) / "artifact"
+
+    def result_path(self, shard: str) -> Path:
+        return self.shard(shard) / "result.json"
+
+    def predictions_path(self, shard: str) -> Path:
+        return self.shard(shard) / "predictions.parquet"
+
+    def _attempt(self, shard: str, attempt: int) -> Path:
+        return self.shard(shard) / "attempts" / f"{attempt:04}"
+
+    # -- manifest and lock -------------------------------------------------------------------
+    def read_lock(self) -> Lock | None:
+        """Raises UserError where the lock is there and cannot be read."""
+        if not self.lock_path.exists():
+            return None
+        try:
+            return Lock.model_validate(read_json(self.lock_path))
+        except ValidationError:
+            raise UserError(
+                f"{self.lock_path}: found a lock that cannot be read, expected one that "
+                "`xtl prepare` wrote: delete it and run `xtl prepare`"
+            ) from None
+
+    def write_lock(self, lock: Lock) -> None:
+        write_whole(self.lock_path, lock.model_dump_json(indent=1))
+
+    # -- shards ------------------------------------------------------------------------------
+    def write_shard(self, shard: Shard) -> None:
+        path = self.shard(shard.id) / "shard.json"
+        if not path.exists():
+            write_whole(path, shard.model_dump_json(indent=1))
+
+    def read_shard(self, shard: str) -> Shard:
+        return Shard.model_validate(read_json(self.shard(shard) / "shard.json"))
+
+    def result(self, shard: str) -> Result | None:
+        found = read_record(self.result_path(shard), Result)
+        return found if found and found.shard == shard else None
+
+    def write_result(self, result: Result) -> None:
+        write_whole(self.result_path(result.shard), result.model_dump_json(indent=1))
+
+    # -- attempts ----------------------------------------------------------------------------
+    def attempts(self, shard: str) -> list[Attempt]:
+        """All attempts, oldest first."""
+        folder = self.shard(shard) / "attempts"
+        return [found for number in _numbers(folder) if (found := self.attempt(shard, number))]
+
+    def attempt(self, shard: str, number: int) -> Attempt | None:
+        folder = self._attempt(shard, number)
+        claim = read_record(folder / "claim.json", Claim)
+        return claim and Attempt(claim=claim, end=read_record(folder / "end.json", End))
+
+    def latest_attempt(self, shard: str) -> int:
+        return max(_numbers(self.shard(shard) / "attempts"), default=0)
+
+    def claim(self, claim: Claim) -> bool:
+        """Take attempt `claim.attempt` of the shard; False if somebody has it already."""
+        folder = self._attempt(claim.shard, claim.attempt)
+        return create_once(folder / "claim.json", claim.model_dump_json(indent=1))
+
+    def end_attempt(self, shard: str, attempt: int, end: End) -> None:
+        write_whole(self._attempt(shard, attempt) / "end.json", end.model_dump_json(indent=1))
+
+    def beat(self, shard: str, beat: Heartbeat) -> None:
+        path = self._attempt(shard, beat.attempt) / "heartbeat.json"
+        path.write_text(beat.model_dump_json(), encoding="utf-8")  # torn at worst, never awaited
+
+    def heartbeat(self, shard: str, attempt: int) -> Heartbeat | None:
+        return read_record(self._attempt(shard, attempt) / "heartbeat.json", Heartbeat)
+
+    def note_failure(self, shard: str, attempt: int, failure: Failure) -> None:
+        """Kept for each rank: the first root cause among the ranks is chosen when it is read."""
+        path = self._attempt(shard, attempt) / f"failure-rank{failure.rank}.json"
+        write_whole(path, failure.model_dump_json(indent=1))
+
+    def noted_failures(self, shard: str, attempt: int) -> list[Failure]:
+        paths = sorted(self._attempt(shard, attempt).glob("failure-rank*.json"))
+        return [found for path in paths if (found := read_record(path, Failure))]
+
+    # -- pardons: attempts up to this number no longer count against the retry budget ----------
+    def pardon(self, shard: str) -> None:
+        attempts, starts = self.latest_attempt(shard), len(self.false_starts(shard))
+        text = json.dumps({"attempts": attempts, "false_starts": starts})
+        write_whole(self.shard(shard) / "pardon.json", text)
+
+    def pardoned(self, shard: str) -> tuple[int, int]:
+        found = read_json(self.shard(shard) / "pardon.json") or {}
+        return int(found.get("attempts", 0)), int(found.get("false_starts", 0))
+
+    def note_false_start(self, shard: str, submission: str, line: str) -> None:
+        """A job that ended without claiming its first shard."""
+        path = self.shard(shard) / "false-starts" / f"{submission}.json"
+        create_once(path, json.dumps({"line": line}))
+
+    def false_starts(self, shard: str) -> list[str]:
+        folder = self.shard(shard) / "false-starts"
+        return [(read_json(path) or {}).get("line", "") for path in sorted(folder.glob("*.json"))]
+
+    # -- submissions -------------------------------------------------------------------------
+    def submission_folder(self, name: str) -> Path:
+        return self.submissions / name
+
+    def write_submission(self, submission: Submission) -> bool:
+        """Before the job exists. False if a launcher has taken this name already."""
+        path = self.submission_folder(submission.name) / "submission.json"
+        return create_once(path, submission.model_dump_json(indent=1))
+
+    def write_job(self, submission: str, job: Job) -> None:
+        write_whole(self.submission_folder(submission) / "job.json", job.model_dump_json(indent=1))
+
+    def job(self, submission: str) -> Job | None:
+        return read_record(self.submission_folder(submission) / "job.json", Job)
+
+    def close_submission(self, submission: str) -> None:
+        """Its job is over and its shards were looked at: it need not be asked about again."""
+        write_whole(self.submission_folder(submission) / "closed", "")
+
+    def open_submissions(self) -> Iterator[Submission]:
+        """Submissions whose job may still be alive, oldest first."""
+        names = os.listdir(self.submissions) if self.submissions.is_dir() else []
+        found = [
+            submission
+            for name in names
+            if not (self.submissions / name / "closed").exists()
+            and (submission := self.submission(name))
+        ]
+        return iter(sorted(found, key=lambda submission: submission.created))
+
+    def submission(self, name: str) -> Submission | None:
+        return read_record(self.submission_folder(name) / "submission.json", Submission)
+
+
+def _numbers(folder: Path) -> list[int]:
+    names = os.listdir(folder) if folder.is_dir() else []
+    return sorted(int(name) for name in names if name.isdigit())

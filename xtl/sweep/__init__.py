@@ -1,0 +1,1 @@
+"""Pure: manifest, lock, shard and its id, cells, plan, bundles, forecast. No I/O, no clock."""

@@ -1,0 +1,220 @@
+"""The manifest: what a researcher asks for, in YAML, checked whole before anything happens."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from xtl.sweep.shard import Precision
+from xtl.sweep.sizes import Size, parse_size
+from xtl.tasks.catalogue import EVALUATION_SETS, TASKS, EvaluationSet, Task
+from xtl.tasks.settings import Frozen, Recipe
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+Positive = Annotated[int, Field(gt=0, le=10**9)]
+AnySize = Annotated[
+    Size, BeforeValidator(parse_size), PlainSerializer(lambda size: size.label, return_type=str)
+]
+
+
+class ModelChoice(Frozen):
+    """The public model, and which of its parameters stay as they are (named, never hidden)."""
+
+    repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    freeze: tuple[Literal["word_embeddings"], ...] = ()
+
+
+class Engine(Frozen):
+    """How a training runs. Only the precision can change a result by more than rounding."""
+
+    ranks: Annotated[int, Field(gt=0, le=1024)] = 1
+    zero_stage: Literal[0, 1, 2, 3] = 1
+    precision: Precision = "bf16"
+    micro_batch: Positive = 8
+
+
+class Training(Frozen):
+    """Changes to a task's own recipe; what is absent stays as the catalogue has it."""
+
+    epochs: Positive | None = None
+    batch_size: Positive | None = None
+    learning_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
+    warmup_fraction: Annotated[float, Field(ge=0, le=1)] | None = None
+    weight_decay: Annotated[float, Field(ge=0, le=1)] | None = None
+    clip_norm: Annotated[float, Field(gt=0)] | None = None
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
+    max_length: Annotated[int, Field(ge=16, le=512)] | None = None
+    doc_stride: Positive | None = None
+
+    def recipe(self, task: Task) -> Recipe:
+        changes = self.model_dump(exclude={"epochs"}, exclude_none=True)
+        return task.recipe.model_copy(update=changes)
+
+    def epochs_of(self, task: Task) -> int:
+        return self.epochs or task.epochs
+
+
+class TaskChoice(Frozen):
+    """A task of the catalogue, trained on in English."""
+
+    task: str
+    training: Training = Training()
+
+    @field_validator("task")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return _one_of(name, TASKS)
+
+    @property
+    def entry(self) -> Task:
+        return TASKS[self.task]
+
+
+class TargetChoice(TaskChoice):
+    """A target task, and the languages its evaluation sets are run in."""
+
+    languages: tuple[Language, ...] | Literal["all"] = "all"
+
+    @field_validator("task")
+    @classmethod
+    def _evaluated(cls, name: str) -> str:
+        return _one_of(name, {key: task for key, task in TASKS.items() if task.evaluation_sets})
+
+    @field_validator("languages")
+    @classmethod
+    def _spoken(cls, languages: Any, info: ValidationInfo) -> Any:
+        for name in TASKS[info.data["task"]].evaluation_sets if "task" in info.data else ():
+            _languages_of(EVALUATION_SETS[name], languages)
+        return languages
+
+
+class RetrievalChoice(Frozen):
+    """A retrieval set, run on every checkpoint and on the public model."""
+
+    set: str
+    languages: tuple[Language, ...] | Literal["all"] = "all"
+
+    @field_validator("set")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        sets = {key: entry for key, entry in EVALUATION_SETS.items() if entry.family == "retrieval"}
+        return _one_of(name, sets)
+
+    @field_validator("languages")
+    @classmethod
+    def _spoken(cls, languages: Any, info: ValidationInfo) -> Any:
+        if "set" in info.data:
+            _languages_of(EVALUATION_SETS[info.data["set"]], languages)
+        return languages
+
+
+class Arm(Frozen):
+    """What is held fixed while the size grows: passes over the data, or optimiser updates."""
+
+    name: Name
+    fixed: Literal["epochs", "updates"]
+    updates: Positive | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Arm:
+        if (self.fixed == "updates") != (self.updates is not None):
+            raise ValueError("`updates:` with `fixed: updates`, and only there")
+        return self
+
+
+class Primary(Frozen):
+    """The one contrast that the sweep was made to measure, written down before it runs."""
+
+    task: str
+    arm: Name
+    target: str
+    languages: tuple[Language, ...]
+    metric: Name = "f1"
+    contrast: Literal["slope", "any-minus-zero"] = "slope"
+    margin: Annotated[float, Field(gt=0)] = 0.5
+
+
+class Manifest(Frozen):
+    """See jobs/manifests/demo.yaml, which is documented line by line."""
+
+    name: Name
+    model: ModelChoice
+    engine: Engine = Engine()
+    intermediate: tuple[TaskChoice, ...]
+    sizes: Annotated[tuple[AnySize, ...], Field(min_length=1)]
+    arms: Annotated[tuple[Arm, ...], Field(min_length=1)] = (Arm(name="epochs", fixed="epochs"),)
+    replicates: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**31)], ...], Field(min_length=1)]
+    targets: Annotated[tuple[TargetChoice, ...], Field(min_length=1)]
+    retrieval: tuple[RetrievalChoice, ...] = ()
+    primary: Primary | None = None
+    keep: Literal["all", "targets", "nothing"] = "targets"
+
+    @field_validator("sizes", "replicates", "arms", "intermediate", "targets", "retrieval")
+    @classmethod
+    def _distinct(cls, entries: tuple[Any, ...]) -> tuple[Any, ...]:
+        labels = [_label(entry) for entry in entries]
+        for label in labels:
+            if labels.count(label) > 1:
+                raise ValueError(f"each entry once; {label} stands {labels.count(label)} times")
+        return entries
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Manifest:
+        if any(not size.none for size in self.sizes) and not self.intermediate:
+            raise ValueError("an intermediate task for the sizes above 0")
+        for choice in self.intermediate:
+            _sizes_fit(self.sizes, choice.entry)
+        if self.primary:
+            _primary_is_planned(self, self.primary)
+        return self
+
+
+def _one_of(name: str, entries: dict[str, Any]) -> str:
+    if name not in entries:
+        raise ValueError(f"one of {', '.join(sorted(entries))}")
+    return name
+
+
+def _languages_of(entry: EvaluationSet, languages: Any) -> None:
+    if languages == "all":
+        return
+    if not languages or len(set(languages)) < len(languages):
+        raise ValueError("`all`, or at least one language, each once")
+    missing = sorted(set(languages) - set(entry.languages))
+    if missing:
+        raise ValueError(f"{entry.name} has no {missing[0]}; it has {', '.join(entry.languages)}")
+
+
+def _label(entry: Any) -> str:
+    for attribute in ("label", "name", "task", "set"):
+        if hasattr(entry, attribute):
+            return str(getattr(entry, attribute))
+    return str(entry)
+
+
+def _sizes_fit(sizes: tuple[Size, ...], task: Task) -> None:
+    for size in sizes:
+        if size.examples(task.rows) > task.rows:
+            raise ValueError(f"sizes up to the {task.rows} examples of {task.name}")
+
+
+def _primary_is_planned(manifest: Manifest, primary: Primary) -> None:
+    _one_of(primary.task, {choice.task: choice for choice in manifest.intermediate})
+    _one_of(primary.arm, {arm.name: arm for arm in manifest.arms})
+    targets = {choice.task: choice for choice in manifest.targets}
+    target = targets[_one_of(primary.target, targets)]
+    planned = target.languages
+    if planned == "all":
+        planned = EVALUATION_SETS[target.entry.evaluation_sets[0]].languages
+    missing = sorted(set(primary.languages) - set(planned))
+    if missing or not primary.languages:
+        raise ValueError(f"primary languages that are planned for {primary.target}")

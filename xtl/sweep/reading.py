@@ -1,0 +1,60 @@
+"""Reading a manifest: from a file or text to a checked Manifest, or one clear line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from xtl.errors import UserError
+from xtl.sweep.manifest import Manifest
+
+
+def parse_manifest(text: str, source: str) -> Manifest:
+    """The manifest in `text`; `source` names it in errors. Raises UserError, one line."""
+    try:
+        data = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" line {where.line + 1}:" if where else ""
+        problem = getattr(error, "problem", None) or "it cannot be read"
+        raise UserError(f"{source}:{line} not YAML: {_one_line(problem)}") from None
+    if not isinstance(data, dict):
+        raise UserError(f"{source}: found {_one_line(data)}, expected a mapping of keys")
+    try:
+        return Manifest.model_validate(data)
+    except ValidationError as error:
+        raise UserError(f"{source}: {_explain(error)}") from None
+
+
+def read_manifest(path: Path) -> Manifest:
+    try:
+        return parse_manifest(path.read_text(encoding="utf-8"), str(path))
+    except FileNotFoundError:
+        raise UserError(f"{path}: found no such file, expected a manifest (YAML)") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as text: {_one_line(error)}") from None
+
+
+def _explain(error: ValidationError) -> str:
+    """The first problem as `key: found …, expected …`."""
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"] if not _is_union_label(part)) or "manifest"
+    if first["type"] == "extra_forbidden":
+        return f"{key}: found an unknown key, expected one that docs/manifest.md lists"
+    if first["type"] == "missing":
+        return f"{key}: found nothing, expected this key"
+    wanted = _one_line(first["msg"].removeprefix("Value error, ").removeprefix("Input should be "))
+    found = "" if isinstance(first["input"], dict) else f"found {_one_line(first['input'])}, "
+    return f"{key}: {found}expected {wanted}"
+
+
+def _is_union_label(part: object) -> bool:
+    return isinstance(part, str) and ("[" in part or part == "tuple")
+
+
+def _one_line(value: object) -> str:
+    text = " ".join(str(value).split()) if not isinstance(value, str) else repr(value)
+    text = text.strip("'") if isinstance(value, str) and " " in value else text
+    return text if len(text) <= 120 else text[:117] + "…"

@@ -1,0 +1,107 @@
+"""A shard: one unit of work, and the id that is the hash of all that can change its result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from xtl.tasks.settings import DecodingSettings, Frozen, Recipe
+
+RECIPE_VERSION = 1
+"""Raised when the same settings would give other results (DESIGN.md, *recipe version*)."""
+
+Stage = Literal["intermediate", "target", "evaluate"]
+Precision = Literal["fp32", "bf16"]
+
+
+class ModelRef(Frozen):
+    """The public model, as the lock resolved it; only the fingerprint is identity."""
+
+    repo: str
+    revision: str
+    fingerprint: str
+
+    def identity(self) -> str:
+        return self.fingerprint
+
+
+class Table(Frozen):
+    """One split of one data set, as the lock resolved it; only the content hash is identity."""
+
+    repo: str
+    revision: str
+    config: str
+    split: str
+    rows: int
+    content: str
+
+    def identity(self) -> str:
+        return self.content
+
+
+class TrainSpec(Frozen):
+    """A training: which model or parent, which examples, how many updates, with what settings."""
+
+    kind: Literal["train"] = "train"
+    task: str
+    family: str
+    model: ModelRef
+    parent: str | None
+    data: Table
+    examples: int
+    subset_seed: int
+    updates: int
+    recipe: Recipe
+    freeze: tuple[str, ...]
+    precision: Precision
+    seed: int
+
+    def identity(self) -> dict[str, Any]:
+        body = self.model_dump(mode="json", exclude={"model", "data"})
+        return body | {"model": self.model.identity(), "data": self.data.identity()}
+
+
+class EvaluateSpec(Frozen):
+    """One checkpoint (a parent's artifact, or the public model) on one evaluation set."""
+
+    kind: Literal["evaluate"] = "evaluate"
+    set: str
+    family: str
+    model: ModelRef
+    parent: str | None
+    data: tuple[tuple[str, Table], ...]  # (language, its table), sorted by language
+    decoding: DecodingSettings
+    precision: Precision
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return tuple(language for language, _ in self.data)
+
+    def identity(self) -> dict[str, Any]:
+        body = self.model_dump(mode="json", exclude={"model", "data"})
+        tables = [[language, table.identity()] for language, table in self.data]
+        return body | {"model": self.model.identity(), "data": tables}
+
+
+Spec = TrainSpec | EvaluateSpec
+
+
+class Shard(Frozen):
+    """A spec with its id, its place in the walk, and its name for people."""
+
+    id: str
+    stage: Stage
+    name: str
+    spec: TrainSpec | EvaluateSpec
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        return () if self.spec.parent is None else (self.spec.parent,)
+
+
+def shard_id(spec: Spec) -> str:
+    """16 hexadecimal digits of SHA-256 over the canonical JSON of the spec's identity."""
+    body = {"recipe_version": RECIPE_VERSION, **spec.identity()}
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
