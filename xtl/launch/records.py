@@ -110,6 +110,7 @@ class Submission(Record):
     """What one job was asked to run, parents first. On disk before the job exists."""
 
     name: str
+    sweep: str
     cluster: Literal["local", "slurm"]
     shards: tuple[tuple[str, int], ...]  # (shard id, attempt number that the job may claim)
     ranks: int

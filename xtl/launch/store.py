@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -11,7 +12,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from xtl.errors import UserError
-from xtl.launch.files import create_once, read_json, write_whole
+from xtl.files import create_once, read_json, write_whole
 from xtl.launch.records import (
     Attempt,
     Claim,
@@ -64,6 +65,10 @@ class Store:
     def submissions(self) -> Path:
         return self.root / "submissions"
 
+    def relative(self, path: Path) -> str:
+        """`path` as records keep it: relative to the sweep's folder."""
+        return os.path.relpath(path.resolve(), self.root.resolve())
+
     def shard(self, shard: str) -> Path:
         return self.root / "shards" / shard
 
@@ -113,6 +118,28 @@ class Store:
 
     def write_result(self, result: Result) -> None:
         write_whole(self.result_path(result.shard), result.model_dump_json(indent=1))
+
+    def artifact_digest(self, shard: str) -> str | None:
+        """The digest that the artifact on disk was published under; None where there is none."""
+        found = read_json(self.artifact(shard) / "DIGEST.json")
+        return found.get("digest") if isinstance(found, dict) else None
+
+    def parent_digest(self, parent: str) -> str | None:
+        """The digest that children must read: the result's, where the artifact is there too."""
+        result = self.result(parent)
+        if result is None or result.artifact is None or self.artifact_digest(parent) is None:
+            return None
+        return result.artifact.digest
+
+    def discard_checkpoints(self, shard: str) -> None:
+        """Resume state goes when the result is valid."""
+        shutil.rmtree(self.checkpoints(shard), ignore_errors=True)
+
+    def release_artifact(self, shard: str) -> None:
+        """Delete the artifact, keeping its result; first renamed, so that it is never half there."""
+        doomed = self.shard(shard) / f".released-{os.getpid()}"
+        os.rename(self.artifact(shard), doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
 
     # -- attempts ----------------------------------------------------------------------------
     def attempts(self, shard: str) -> list[Attempt]:
@@ -190,13 +217,16 @@ class Store:
         """Its job is over and its shards were looked at: it need not be asked about again."""
         write_whole(self.submission_folder(submission) / "closed", "")
 
+    def is_closed(self, submission: str) -> bool:
+        return (self.submission_folder(submission) / "closed").exists()
+
     def open_submissions(self) -> Iterator[Submission]:
         """Submissions whose job may still be alive, oldest first."""
         names = os.listdir(self.submissions) if self.submissions.is_dir() else []
         found = [
             submission
             for name in names
-            if not (self.submissions / name / "closed").exists()
+            if not self.is_closed(name)
             and (submission := self.submission(name))
         ]
         return iter(sorted(found, key=lambda submission: submission.created))

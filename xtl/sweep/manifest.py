@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -137,7 +138,7 @@ class Primary(Frozen):
     task: str
     arm: Name
     target: str
-    languages: tuple[Language, ...]
+    languages: Annotated[tuple[Language, ...], Field(min_length=1)]
     metric: Name = "f1"
     contrast: Literal["slope", "any-minus-zero"] = "slope"
     margin: Annotated[float, Field(gt=0)] = 0.5
@@ -170,7 +171,7 @@ class Manifest(Frozen):
     @model_validator(mode="after")
     def _coherent(self) -> Manifest:
         if any(not size.none for size in self.sizes) and not self.intermediate:
-            raise ValueError("an intermediate task for the sizes above 0")
+            raise ValueError("intermediate: found nothing, expected a task for the sizes above 0")
         for choice in self.intermediate:
             _sizes_fit(self.sizes, choice.entry)
         if self.primary:
@@ -191,7 +192,7 @@ def _languages_of(entry: EvaluationSet, languages: Any) -> None:
         raise ValueError("`all`, or at least one language, each once")
     missing = sorted(set(languages) - set(entry.languages))
     if missing:
-        raise ValueError(f"{entry.name} has no {missing[0]}; it has {', '.join(entry.languages)}")
+        raise ValueError(f"languages of {entry.name}, {', '.join(entry.languages)}")
 
 
 def _label(entry: Any) -> str:
@@ -204,17 +205,22 @@ def _label(entry: Any) -> str:
 def _sizes_fit(sizes: tuple[Size, ...], task: Task) -> None:
     for size in sizes:
         if size.examples(task.rows) > task.rows:
-            raise ValueError(f"sizes up to the {task.rows} examples of {task.name}")
+            known = f"the {task.rows} examples of {task.name}"
+            raise ValueError(f"sizes: found {size.label}, expected at most {known}")
 
 
 def _primary_is_planned(manifest: Manifest, primary: Primary) -> None:
-    _one_of(primary.task, {choice.task: choice for choice in manifest.intermediate})
-    _one_of(primary.arm, {arm.name: arm for arm in manifest.arms})
     targets = {choice.task: choice for choice in manifest.targets}
-    target = targets[_one_of(primary.target, targets)]
-    planned = target.languages
-    if planned == "all":
-        planned = EVALUATION_SETS[target.entry.evaluation_sets[0]].languages
-    missing = sorted(set(primary.languages) - set(planned))
-    if missing or not primary.languages:
-        raise ValueError(f"primary languages that are planned for {primary.target}")
+    _planned("task", primary.task, [choice.task for choice in manifest.intermediate])
+    _planned("arm", primary.arm, [arm.name for arm in manifest.arms])
+    _planned("target", primary.target, list(targets))
+    languages = targets[primary.target].languages
+    if languages == "all":
+        languages = EVALUATION_SETS[TASKS[primary.target].evaluation_sets[0]].languages
+    for language in primary.languages:
+        _planned("languages", language, languages)
+
+
+def _planned(key: str, found: str, planned: Sequence[str]) -> None:
+    if found not in planned:
+        raise ValueError(f"primary.{key}: found {found!r}, expected one of {', '.join(planned)}")

@@ -25,7 +25,7 @@ def parse_manifest(text: str, source: str) -> Manifest:
     try:
         return Manifest.model_validate(data)
     except ValidationError as error:
-        raise UserError(f"{source}: {_explain(error)}") from None
+        raise UserError(f"{source}: {explain(error)}") from None
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -37,9 +37,11 @@ def read_manifest(path: Path) -> Manifest:
         raise UserError(f"{path}: cannot be read as text: {_one_line(error)}") from None
 
 
-def _explain(error: ValidationError) -> str:
+def explain(error: ValidationError) -> str:
     """The first problem as `key: found …, expected …`."""
     first = error.errors(include_url=False)[0]
+    if first["type"] == "value_error" and ": found " in first["msg"]:
+        return str(first["msg"].removeprefix("Value error, "))
     key = ".".join(str(part) for part in first["loc"] if not _is_union_label(part)) or "manifest"
     if first["type"] == "extra_forbidden":
         return f"{key}: found an unknown key, expected one that docs/manifest.md lists"

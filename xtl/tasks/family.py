@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from xtl.tasks.settings import DecodingSettings, Recipe
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor, nn
     from transformers import PreTrainedTokenizerFast
+
+    Array = NDArray[np.float32]
 
 Row = Mapping[str, Any]
 
@@ -23,14 +27,16 @@ Row = Mapping[str, Any]
 class Feature:
     """One tokenised window. `labels` is empty in evaluation; `offsets` is empty in training.
 
-    `example` is the index of its row; `offsets` are (start, end) characters of the context for
-    each token, (0, 0) for tokens that are not the context's.
+    `example` is the index of its row; `part` tells a row's several texts apart (the two
+    sentences of a pair, the choices of a question). `offsets` are (start, end) characters of the
+    context for each token, (0, 0) for tokens that are not the context's.
     """
 
     example: int
     input_ids: tuple[int, ...]
     labels: tuple[int, ...] = ()
     offsets: tuple[tuple[int, int], ...] = ()
+    part: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,22 +82,49 @@ class EvaluableFamily(Protocol):
     def evaluate_features(
         self, rows: Sequence[Row], tokenizer: PreTrainedTokenizerFast, decoding: DecodingSettings
     ) -> list[Feature]:
-        """All windows of all rows, in the rows' order, with offsets."""
+        """All windows of all rows, in the rows' order, with offsets where decoding needs them."""
 
-    def outputs(
-        self, head: nn.Module | None, layers: Sequence[Tensor], mask: Tensor,
-        decoding: DecodingSettings,
-    ) -> Tensor:
-        """What is kept of a forward pass: (batch, …), float32, cut by the caller to each length.
+    def layer(self, depth: int, decoding: DecodingSettings) -> int:
+        """The hidden layer that is read, of `depth` layers: 0 = embeddings, `depth` = the last."""
 
-        `layers` are the hidden states of every layer, embeddings first, each (batch, length, h).
+    def outputs(self, head: nn.Module | None, hidden: Tensor, mask: Tensor) -> Tensor:
+        """What is kept of a forward pass, float32: hidden is (batch, length, hidden_size).
+
+        Either (batch, length, k), which the caller cuts to each feature's length, or (batch, k).
         """
 
     def predict(
-        self, rows: Sequence[Row], features: Sequence[Feature], outputs: Sequence[Any],
-        language: str, decoding: DecodingSettings,
+        self,
+        rows: Sequence[Row],
+        features: Sequence[Feature],
+        outputs: Sequence[Array],
+        language: str,
+        decoding: DecodingSettings,
     ) -> list[Prediction]:
-        """Decoded and scored answers, one for each row, in the rows' order."""
+        """Decoded and scored answers, one for each row, in the rows' order.
+
+        `outputs` has one float32 numpy array a feature: (length, k) or (k,).
+        """
+
+    def rescore(
+        self, rows: Sequence[Row], predictions: Sequence[Prediction], language: str
+    ) -> list[Prediction]:
+        """The same answers with their metrics computed again from text alone, without a model."""
 
     def summarise(self, predictions: Sequence[Prediction]) -> dict[str, float]:
         """The set's metrics for one language, in percent, named as the field names them."""
+
+    def at_chance(self, predictions: Sequence[Prediction]) -> bool:
+        """Whether one language's answers are no better than guessing."""
+
+
+def example_id(row: Row, index: int) -> str:
+    """The row's own id; its position in the set where it has none."""
+    return str(row["id"]) if "id" in row else str(index)
+
+
+def mean_metrics(predictions: Sequence[Prediction], names: Sequence[str]) -> dict[str, float]:
+    """The mean of each named metric; predictions must not be empty."""
+    return {
+        name: sum(each.metrics[name] for each in predictions) / len(predictions) for name in names
+    }

@@ -1,0 +1,2 @@
+def collect() -> None:
+    """x"""

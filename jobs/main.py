@@ -1,0 +1,38 @@
+"""The console script `xtl`: every verb, and one place where a user's error becomes one line."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from jobs import collect, plan, prepare, report, resubmit, status, sweep
+from xtl.errors import UserError
+
+app = typer.Typer(
+    name="xtl",
+    help="Does more English intermediate-task data help low-resource languages in zero-shot "
+    "cross-lingual QA? Write a manifest, run `xtl sweep`, read the report.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+for verb in (prepare, plan, sweep, status, resubmit, collect, report):
+    app.command()(getattr(verb, verb.__name__.rpartition(".")[2]))
+
+
+def main() -> None:
+    """Exit status 0: done; 1: something failed; 2: bad input, nothing done; 130: interrupted."""
+    try:
+        app()
+    except UserError as error:
+        print(f"xtl: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

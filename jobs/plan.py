@@ -1,0 +1,113 @@
+"""`xtl plan`: what must exist, what is shared, and what it will cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from jobs.options import Cluster, Json, Manifest, Profile, Root, print_json, session
+from xtl.launch.session import Session
+from xtl.sweep.bundles import make_bundles
+from xtl.sweep.forecast import Forecast, forecast
+from xtl.sweep.plan import Plan
+
+_STAGES = ("intermediate", "target", "evaluate")
+
+
+def plan(
+    manifest: Manifest = None, root: Root = None, cluster: Cluster = "auto",
+    profile: Profile = None, json: Json = False,
+) -> None:  # fmt: skip
+    """Show the shards that a manifest asks for, how many jobs sharing saves, hours and disk.
+
+    Reads the manifest and the lock, and nothing else. Without a lock the counts are the
+    catalogue's, and shards have no ids yet: run `xtl prepare`.
+    """
+    opened = session(manifest, root, cluster, profile)
+    if json:
+        print_json(as_data(opened))
+    else:
+        show(opened, Console(highlight=False))
+
+
+def cost(opened: Session) -> Forecast | None:
+    if opened.lock is None:
+        return None
+    slots = opened.profile.slots_for(opened.manifest.engine.ranks)
+    return forecast(opened.plan, opened.lock, opened.profile.rates, slots)
+
+
+def jobs_of(opened: Session) -> int:
+    return len(make_bundles(opened.plan, opened.plan.shards, opened.profile.bundling))
+
+
+def as_data(opened: Session) -> dict[str, Any]:
+    found, costs = opened.plan, cost(opened)
+    return {
+        "sweep": found.sweep,
+        "locked": found.locked,
+        "shards": _shards(found),
+        "cells": _cells(found),
+        "jobs": jobs_of(opened),
+        "shared": found.shared,
+        "forecast": costs and {
+            "device_hours": costs.device_hours,
+            "final_bytes": costs.final_bytes,
+            "peak_bytes": costs.peak_bytes,
+        },
+    }  # fmt: skip
+
+
+def _shards(found: Plan) -> list[dict[str, Any]]:
+    """Without a lock there are no ids: parents are named instead."""
+    name = {shard.id: shard.id if found.locked else shard.name for shard in found.shards.values()}
+    return [
+        {
+            "id": shard.id if found.locked else None,
+            "stage": shard.stage,
+            "name": shard.name,
+            "parents": [name[parent] for parent in shard.parents],
+        }
+        for shard in found.shards.values()
+    ]
+
+
+def _cells(found: Plan) -> list[dict[str, Any]]:
+    if found.locked:
+        return [cell.model_dump(mode="json") for cell in found.cells]
+    unknown = {"intermediate": None, "checkpoint": None, "evaluations": ()}
+    return [cell.model_copy(update=unknown).model_dump(mode="json") for cell in found.cells]
+
+
+def show(opened: Session, console: Console) -> None:
+    found, costs = opened.plan, cost(opened)
+    counts = Counter(shard.stage for shard in found.shards.values())
+    table = Table(title=f"plan of {found.sweep}", title_justify="left")
+    for heading, side in (("stage", "left"), ("shards", "right"), ("device-hours", "right")):
+        table.add_column(heading, justify=side)  # type: ignore[arg-type]
+    for stage in _STAGES:
+        hours = f"{costs.device_hours.get(stage, 0.0):.2f}" if costs else "?"
+        table.add_row(stage, str(counts[stage]), hours)
+    total = f"{costs.total_hours:.2f}" if costs else "?"
+    table.add_row("total", str(len(found.shards)), total, style="bold")
+    console.print(table)
+    console.print(_sentences(opened, costs), soft_wrap=True)
+
+
+def _sentences(opened: Session, costs: Forecast | None) -> str:
+    found = opened.plan
+    lines = [
+        f"{len(found.cells)} cells ask for {found.wanted} shards; sharing saves {found.shared}. "
+        f"{jobs_of(opened)} jobs (bundling: {opened.profile.bundling})."
+    ]
+    if costs:
+        lines.append(
+            f"Disk: {costs.peak_bytes / 2**30:.1f} GiB at the peak, "
+            f"{costs.final_bytes / 2**30:.1f} GiB in the end (keep: {found.keep})."
+        )
+    else:
+        lines.append("Provisional: no lock yet. `xtl prepare` resolves counts, lengths and ids.")
+    return "\n".join(lines)

@@ -1,0 +1,66 @@
+"""`xtl resubmit`: run failed shards again, after a person has looked at them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from jobs.options import Cluster, DryRun, Json, Manifest, Profile, Root, print_json, session
+from jobs.sweep import sweep
+from xtl.errors import UserError
+from xtl.launch.session import Session
+from xtl.launch.states import State
+
+
+def resubmit(
+    manifest: Manifest = None, root: Root = None, cluster: Cluster = "auto",
+    profile: Profile = None,
+    shard: Annotated[
+        list[str] | None, typer.Option("--shard", help="Only this one (id or its beginning).")
+    ] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Leave at once; it goes on.")] = False,
+    dry_run: DryRun = False, json: Json = False,
+) -> None:  # fmt: skip
+    """Give failed shards a fresh budget of tries, and run what is missing as `sweep` does.
+
+    All failed ones by default. They go on from their last checkpoint.
+    """
+    opened = session(manifest, root, cluster, profile)
+    _, known = opened.look()
+    chosen = {key: state for key, state in known.items() if state.name == "failed"}
+    if shard:
+        chosen = {key: chosen[key] for key in _named(shard, chosen)}
+    if json:
+        print_json({"resubmit": sorted(chosen)})
+    else:
+        _show(opened, chosen)
+    if dry_run or not chosen:
+        return
+    for key in chosen:
+        opened.store.pardon(key)
+    sweep(manifest, root, cluster, profile, detach=detach, dry_run=False, json=False)
+
+
+def _named(wanted: list[str], failed: dict[str, State]) -> list[str]:
+    found = []
+    for prefix in wanted:
+        matches = [key for key in failed if key.startswith(prefix)]
+        if len(matches) != 1:
+            raise UserError(
+                f"--shard: found {prefix!r} for {len(matches)} failed shards, expected one: "
+                "`xtl status --json` lists them"
+            )
+        found += matches
+    return found
+
+
+def _show(opened: Session, chosen: dict[str, State]) -> None:
+    console = Console(highlight=False)
+    console.print(f"{len(chosen)} failed shards to run again" if chosen else "nothing has failed")
+    for key, state in chosen.items():
+        assert state.failure
+        name = opened.plan.shards[key].name
+        console.print(Text(f"  {name}  ({state.failure.cls}) {state.failure.line}"))

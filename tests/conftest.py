@@ -1,0 +1,53 @@
+"""What every test may use. Nothing here needs the network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from xtl.sweep.lock import Lock, LockedModel, LockedTable, key_of
+from xtl.sweep.manifest import Manifest
+from xtl.sweep.plan import Plan, make_plan, tables_of
+from xtl.sweep.reading import parse_manifest
+
+DEMO = Path(__file__).parents[1] / "jobs" / "manifests" / "demo.yaml"
+
+
+def lock_for(manifest: Manifest, rows: int = 4096) -> Lock:
+    """A lock as `prepare` would write it, with made-up content hashes."""
+    tables = {
+        key_of(ref): LockedTable(
+            repo=ref.repo, revision="content-1", config=ref.config, split=ref.split,
+            rows=rows, content=f"hash of {key_of(ref)}", mean_tokens=60.0,
+        )
+        for ref in tables_of(manifest)
+    }  # fmt: skip
+    model = LockedModel(
+        repo=manifest.model.repo, revision="content-0", fingerprint="model", layers=12, hidden=384,
+        parameters=117_500_000, embedding_parameters=96_000_000,
+    )  # fmt: skip
+    return Lock(model=model, tables=tables)
+
+
+@pytest.fixture()
+def demo_text() -> str:
+    return DEMO.read_text(encoding="utf-8")
+
+
+@pytest.fixture()
+def demo(demo_text: str) -> Manifest:
+    return parse_manifest(demo_text, "demo.yaml")
+
+
+@pytest.fixture()
+def small_manifest(demo_text: str) -> Manifest:
+    """Sizes 0 and 10%, one replicate: five shards and a public model's evaluation."""
+    data = yaml.safe_load(demo_text) | {"name": "small", "sizes": [0, "10%"], "replicates": [1]}
+    return parse_manifest(yaml.safe_dump(data), "small.yaml")
+
+
+@pytest.fixture()
+def plan(small_manifest: Manifest) -> Plan:
+    return make_plan(small_manifest, lock_for(small_manifest))

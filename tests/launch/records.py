@@ -1,0 +1,37 @@
+"""Records as they stand in a sweep's folder, for tests."""
+
+from __future__ import annotations
+
+from xtl.launch.records import Artifact, Attempt, Claim, End, Failure, FailureClass, Result
+from xtl.sweep.shard import Stage
+
+
+def claim(shard: str, attempt: int, job: str = "1") -> Claim:
+    return Claim(
+        shard=shard, attempt=attempt, submission=f"{shard}-{attempt}-1", job=job, restarts=0,
+        host="here", device="cpu", world_size=2, micro_batch=8, versions={}, commit="",
+        started=100.0,
+    )  # fmt: skip
+
+
+def attempt(number: int, end: End | None = None) -> Attempt:
+    return Attempt(claim=claim("a", number), end=end)
+
+
+def failed(cls: FailureClass) -> End:
+    return End(status="failed", failure=Failure(cls=cls, line="why"), finished=200.0)
+
+
+def stopped(step: int) -> End:
+    return End(status="stopped", step=step, finished=200.0)
+
+
+def result(
+    shard: str, digest: str | None = "d", parents: dict[str, str] | None = None,
+    stage: Stage = "target",
+) -> Result:  # fmt: skip
+    artifact = Artifact(digest=digest, bytes=1) if digest else None
+    return Result(
+        shard=shard, name=shard, stage=stage, attempt=1, parents=parents or {}, artifact=artifact,
+        device_seconds=1.0, finished=2.0,
+    )  # fmt: skip

@@ -1,0 +1,208 @@
+"""The state of a shard, from what is on disk and what the scheduler says. Pure."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.launch.records import attempt, failed, result, stopped
+from xtl.launch.reconcile import decide
+from xtl.launch.records import Failure, FailureClass, Heartbeat
+from xtl.launch.states import HEARTBEAT_LIMIT_S, Evidence, State, states, todo
+from xtl.sweep.plan import Plan
+from xtl.sweep.shard import Shard
+
+NOW = 1000.0
+
+
+def shards(plan: Plan) -> dict[str, Shard]:
+    """The chain of the small plan, by a short name each."""
+    by_name = {shard.name: shard for shard in plan.shards.values()}
+    chain = "lookup-pool 10% epochs s1"
+    return {
+        "intermediate": by_name[chain],
+        "target": by_name[f"{chain} → lookup-qa"],
+        "evaluation": by_name[f"{chain} → lookup-qa · lookup-qa"],
+    }
+
+
+def state(plan: Plan, name: str, evidence: dict[str, Evidence]) -> State:
+    chain = shards(plan)
+    known = {chain[key].id: value for key, value in evidence.items()}
+    return states(plan, known, NOW)[chain[name].id]
+
+
+def done(shard: Shard, digest: str = "d", parent: str = "d") -> Evidence:
+    parents = dict.fromkeys(shard.parents, parent)
+    stage_digest = None if shard.stage == "evaluate" else digest
+    found = result(shard.id, stage_digest, parents, shard.stage)
+    return Evidence(result=found, artifact=stage_digest)
+
+
+def all_done(plan: Plan) -> dict[str, Evidence]:
+    return {shard.id: done(shard) for shard in plan.shards.values()}
+
+
+def test_nothing_on_disk_is_missing(plan: Plan) -> None:
+    assert {state.name for state in states(plan, {}, NOW).values()} == {"missing"}
+
+
+def test_a_valid_result_is_done(plan: Plan) -> None:
+    assert {state.name for state in states(plan, all_done(plan), NOW).values()} == {"done"}
+
+
+def test_an_open_attempt_of_a_live_job_is_running(plan: Plan) -> None:
+    evidence = Evidence(attempts=(attempt(1),), job="alive")
+    assert state(plan, "target", {"target": evidence}).name == "running"
+
+
+def test_a_shard_that_a_live_job_will_come_to_is_queued(plan: Plan) -> None:
+    assert state(plan, "target", {"target": Evidence(waiting=True)}).name == "queued"
+
+
+def test_an_open_attempt_of_a_job_that_is_gone_has_failed_for_reasons_unknown(plan: Plan) -> None:
+    found = state(plan, "target", {"target": Evidence(attempts=(attempt(1),), job="gone")})
+    assert found.name == "failed"
+    assert found.failure and found.failure.cls == "unknown"
+    assert found.retry
+
+
+def test_an_open_attempt_that_nobody_can_be_asked_about_is_unknown_then_lost(plan: Plan) -> None:
+    def beating(age: float) -> State:
+        beat = Heartbeat(attempt=1, time=NOW - age, step=1, total=2)
+        evidence = Evidence(attempts=(attempt(1),), job="unknown", heartbeat=beat)
+        return state(plan, "target", {"target": evidence})
+
+    assert beating(HEARTBEAT_LIMIT_S - 1).name == "unknown"
+    assert beating(HEARTBEAT_LIMIT_S + 1).name == "lost"
+
+
+@pytest.mark.parametrize("cls", ["code", "configuration", "data", "diverged", "cancelled"])
+def test_what_would_fail_again_is_not_tried_again(plan: Plan, cls: FailureClass) -> None:
+    found = state(plan, "target", {"target": Evidence(attempts=(attempt(1, failed(cls)),))})
+    assert (found.name, found.retry) == ("failed", False)
+
+
+def test_a_passing_failure_is_tried_again_within_its_budget(plan: Plan) -> None:
+    def after(times: int) -> bool:
+        tries = tuple(attempt(number, failed("communication")) for number in range(1, times + 1))
+        return state(plan, "target", {"target": Evidence(attempts=tries)}).retry
+
+    assert [after(times) for times in (1, 2, 3)] == [True, True, False]
+
+
+def test_a_pardon_gives_a_fresh_budget(plan: Plan) -> None:
+    tries = tuple(attempt(number, failed("code")) for number in (1, 2))
+    found = state(plan, "target", {"target": Evidence(attempts=tries, pardoned=(2, 0))})
+    assert found.name == "missing"
+
+
+def test_a_stopped_attempt_is_resumed_while_steps_advance(plan: Plan) -> None:
+    def after(*steps: int) -> bool:
+        tries = tuple(attempt(number, stopped(step)) for number, step in enumerate(steps, 1))
+        return state(plan, "target", {"target": Evidence(attempts=tries)}).retry
+
+    assert after(10)
+    assert after(10, 20, 30, 40, 50, 60)
+    assert not after(10, 20, 20)
+
+
+def test_a_lost_connection_is_an_echo_of_another_ranks_traceback(plan: Plan) -> None:
+    noted = (
+        Failure(cls="communication", line="Connection closed by peer", rank=0),
+        Failure(cls="code", line="KeyError: 'x'", rank=1),
+    )
+    evidence = Evidence(attempts=(attempt(1, failed("communication")),), noted=noted)
+    found = state(plan, "target", {"target": evidence})
+    assert found.failure == noted[1]
+
+
+def test_jobs_that_never_began_count_against_the_budget(plan: Plan) -> None:
+    def after(times: int) -> State:
+        return state(plan, "intermediate", {"intermediate": Evidence(false_starts=("why",) * times)})
+
+    assert [after(times).retry for times in (1, 2, 3)] == [True, True, False]
+
+
+def test_children_of_a_failed_parent_are_blocked_by_name(plan: Plan) -> None:
+    evidence = {"intermediate": Evidence(attempts=(attempt(1, failed("code")),))}
+    for name in ("target", "evaluation"):
+        found = state(plan, name, evidence)
+        assert (found.name, found.parent) == ("blocked", "lookup-pool 10% epochs s1")
+
+
+def test_a_result_of_another_parent_is_stale_and_its_children_are_not_yet(plan: Plan) -> None:
+    evidence = all_done(plan)
+    chain = shards(plan)
+    evidence[chain["intermediate"].id] = done(chain["intermediate"], digest="another")
+    known = states(plan, evidence, NOW)
+    assert known[chain["target"].id].name == "stale"
+    assert known[chain["evaluation"].id].name == "done"
+
+
+def test_an_artifact_that_is_not_its_results_is_stale(plan: Plan) -> None:
+    target = shards(plan)["target"]
+    evidence = Evidence(result=result(target.id, "d", {target.parents[0]: "d"}), artifact="other")
+    assert state(plan, "target", {"target": evidence}).name == "stale"
+
+
+# -- what is submitted ---------------------------------------------------------------------------
+def submitted(plan: Plan, evidence: dict[str, Evidence]) -> set[str]:
+    known = states(plan, evidence, NOW)
+    return todo(plan, known, {key: evidence.get(key, Evidence()) for key in plan.shards})
+
+
+def test_a_whole_sweep_is_submitted_once(plan: Plan) -> None:
+    assert submitted(plan, {}) == set(plan.shards)
+    assert submitted(plan, all_done(plan)) == set()
+
+
+def test_of_a_deleted_result_exactly_that_shard_runs_again(plan: Plan) -> None:
+    for shard in plan.shards.values():
+        evidence = all_done(plan)
+        evidence[shard.id] = Evidence(artifact=evidence[shard.id].artifact)
+        assert submitted(plan, evidence) == {shard.id}
+
+
+def test_a_released_parent_runs_again_when_a_child_needs_it(plan: Plan) -> None:
+    chain = shards(plan)
+    evidence = all_done(plan)
+    released = evidence[chain["intermediate"].id]
+    evidence[chain["intermediate"].id] = Evidence(result=released.result, artifact=None)
+    assert submitted(plan, evidence) == set()
+    evidence[chain["target"].id] = Evidence()
+    assert submitted(plan, evidence) == {chain["intermediate"].id, chain["target"].id}
+
+
+def test_children_of_a_parent_that_runs_elsewhere_wait(plan: Plan) -> None:
+    evidence = all_done(plan)
+    chain = shards(plan)
+    for shard in chain.values():
+        evidence[shard.id] = Evidence()
+    evidence[chain["intermediate"].id] = Evidence(attempts=(attempt(1),), job="alive")
+    assert submitted(plan, evidence) == set()
+
+
+def test_the_next_attempt_has_the_next_number(plan: Plan) -> None:
+    target = shards(plan)["target"]
+    evidence = all_done(plan)
+    evidence[target.id] = Evidence(attempts=(attempt(1, stopped(3)), attempt(2, stopped(7))))
+    decision = decide(plan, states(plan, evidence, NOW), evidence, "chain")
+    assert decision.bundles == (((target.id, 3),),)
+
+
+def test_artifacts_are_released_when_no_planned_child_needs_them(plan: Plan) -> None:
+    from dataclasses import replace
+
+    chain = shards(plan)
+    evidence = all_done(plan)
+
+    def releases(keep: str, known: dict[str, Evidence]) -> set[str]:
+        kept = replace(plan, keep=keep)
+        return set(decide(kept, states(kept, known, NOW), known, "chain").releases)
+
+    trainings = {shard.id for shard in plan.shards.values() if shard.stage != "evaluate"}
+    assert releases("all", evidence) == set()
+    assert releases("targets", evidence) == {chain["intermediate"].id}
+    assert releases("nothing", evidence) == trainings
+    waiting = evidence | {chain["evaluation"].id: Evidence()}
+    assert chain["target"].id not in releases("nothing", waiting)

@@ -1,0 +1,167 @@
+"""The plan is a pure function of manifest and lock; shards are their content."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import DEMO, lock_for
+from xtl.errors import UserError
+from xtl.sweep.lock import Lock
+from xtl.sweep.manifest import Manifest
+from xtl.sweep.plan import Plan, make_plan
+from xtl.sweep.reading import parse_manifest
+from xtl.sweep.shard import TrainSpec
+
+DATA: dict[str, Any] = yaml.safe_load(DEMO.read_text(encoding="utf-8"))
+
+
+def manifest(**changes: Any) -> Manifest:
+    return parse_manifest(yaml.safe_dump(DATA | changes), "m.yaml")
+
+
+def planned(**changes: Any) -> Plan:
+    found = manifest(**changes)
+    return make_plan(found, lock_for(found))
+
+
+def trainings(plan: Plan) -> set[str]:
+    return {shard.id for shard in plan.shards.values() if shard.stage != "evaluate"}
+
+
+def test_the_demo_has_a_shard_for_each_training_and_each_evaluation() -> None:
+    stages = [shard.stage for shard in planned().shards.values()]
+    assert [stages.count(stage) for stage in ("intermediate", "target", "evaluate")] == [10, 12, 35]
+
+
+def test_the_same_manifest_and_lock_give_the_same_plan() -> None:
+    assert planned() == planned()
+
+
+def test_parents_come_before_their_children() -> None:
+    seen: set[str] = set()
+    for shard in planned().shards.values():
+        assert set(shard.parents) <= seen
+        seen.add(shard.id)
+
+
+def test_a_new_language_retrains_nothing() -> None:
+    some = planned(targets=[DATA["targets"][0] | {"languages": ["bn", "sw", "te"]}])
+    every = planned(targets=[DATA["targets"][0] | {"languages": "all"}])
+    assert trainings(some) == trainings(every)
+    assert set(some.shards) != set(every.shards)
+
+
+def test_a_new_evaluation_set_retrains_nothing() -> None:
+    assert trainings(planned(retrieval=[])) == trainings(planned())
+
+
+def test_how_a_shard_runs_is_not_in_its_id() -> None:
+    engine = DATA["engine"] | {"ranks": 1, "zero_stage": 2, "micro_batch": 2}
+    assert set(planned(engine=engine).shards) == set(planned().shards)
+
+
+def test_labels_are_not_in_the_id() -> None:
+    renamed = planned(
+        name="other",
+        arms=[{"name": "passes", "fixed": "epochs"}],
+        primary=DATA["primary"] | {"arm": "passes"},
+    )
+    assert set(renamed.shards) == set(planned().shards)
+
+
+@pytest.mark.parametrize(
+    "training",
+    [{"learning_rate": 1e-5}, {"batch_size": 8}, {"epochs": 3}, {"dropout": 0.0}, {"max_length": 64}],
+)
+def test_what_can_change_a_result_is_in_the_id(training: dict[str, Any]) -> None:
+    plain = {"task": "lookup-pool"}
+    one = planned(intermediate=[plain])
+    other = planned(intermediate=[plain | {"training": training}])
+    sized = [s.id for s in one.shards.values() if s.stage == "intermediate"]
+    assert not set(sized) & set(other.shards)
+
+
+def test_other_data_or_another_model_is_another_shard() -> None:
+    found = manifest()
+    lock = lock_for(found)
+    pool = "xtl/cldr-lookup/pool/train"
+    tables = lock.tables | {pool: lock.tables[pool].model_copy(update={"content": "other"})}
+    changed = make_plan(found, lock.model_copy(update={"tables": tables}))
+    plan = make_plan(found, lock)
+    same = {s.id for s in plan.shards.values() if s.id in changed.shards}
+    assert {plan.shards[shard].name for shard in same} >= {"0 s1 → lookup-qa"}
+    assert all("lookup-pool" not in plan.shards[shard].name for shard in same)
+    other = lock.model.model_copy(update={"fingerprint": "another"})
+    assert not set(make_plan(found, lock.model_copy(update={"model": other})).shards) & set(plan.shards)
+
+
+def test_a_new_revision_with_the_same_content_changes_no_id() -> None:
+    found = manifest()
+    lock = lock_for(found)
+    tables = {key: table.model_copy(update={"revision": "r2"}) for key, table in lock.tables.items()}
+    assert set(make_plan(found, lock.model_copy(update={"tables": tables})).shards) == set(
+        make_plan(found, lock).shards
+    )
+
+
+def test_size_0_belongs_to_every_task() -> None:
+    two = planned(
+        intermediate=[{"task": "lookup-pool"}, {"task": "lookup-qa"}], sizes=[0], replicates=[1],
+        primary=None,
+    )  # fmt: skip
+    assert len([shard for shard in two.shards.values() if shard.stage == "target"]) == 1
+    assert {cell.task for cell in two.cells} == {"lookup-pool", "lookup-qa"}
+
+
+def test_two_arms_meet_where_their_updates_are_equal() -> None:
+    arms = [
+        {"name": "epochs", "fixed": "epochs"},
+        {"name": "updates", "fixed": "updates", "updates": 256},
+    ]
+    sizes = ["50%", "100%"]
+    both = planned(arms=arms, sizes=sizes, replicates=[1])
+    intermediate = [shard for shard in both.shards.values() if shard.stage == "intermediate"]
+    assert len(intermediate) == 3  # 100% in one epoch is 256 updates of 16
+    assert {shard.spec.updates for shard in intermediate if isinstance(shard.spec, TrainSpec)} == {128, 256}
+
+
+def test_counts_are_resolved_from_the_lock() -> None:
+    found = manifest(sizes=["10%"])
+    plan = make_plan(found, lock_for(found, rows=1000))
+    assert {cell.examples for cell in plan.cells} == {100}
+
+
+def test_a_count_over_the_locked_rows_is_refused() -> None:
+    found = manifest(sizes=[2000])
+    with pytest.raises(UserError, match="sizes: found 2000, expected at most the 1000"):
+        make_plan(found, lock_for(found, rows=1000))
+
+
+def test_a_lock_without_a_table_says_what_to_do() -> None:
+    found = manifest()
+    lock = lock_for(found)
+    with pytest.raises(UserError, match="run `xtl prepare`"):
+        make_plan(found, Lock(model=lock.model, tables={}))
+
+
+def test_without_a_lock_the_plan_is_provisional() -> None:
+    plan = make_plan(manifest(), None)
+    assert not plan.locked
+    assert max(cell.examples for cell in plan.cells) == 4096
+
+
+def test_all_sizes_of_one_chain_come_before_the_next_replicate() -> None:
+    seeds = [cell.seed for cell in planned().cells]
+    assert seeds == sorted(seeds)
+
+
+def test_ten_thousand_shards_are_planned_in_seconds() -> None:
+    """A generous bound against accidents; benchmarks/ has the figures."""
+    started = time.perf_counter()
+    plan = planned(replicates=list(range(1800)))
+    assert len(plan.shards) > 10_000
+    assert time.perf_counter() - started < 20

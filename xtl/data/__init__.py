@@ -1,0 +1,1 @@
+"""Data: sources and the mirror, nested subsets, batches; the demo's encoder and its questions."""

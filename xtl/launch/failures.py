@@ -1,0 +1,68 @@
+"""Failures: from evidence to a class, and from a class to what is done about it. Pure."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+
+from xtl.errors import UserError
+from xtl.launch.records import Attempt, Failure, FailureClass
+
+RETRIES: dict[FailureClass, int] = {
+    "communication": 2,
+    "node": 2,
+    "host-oom": 1,
+    "gpu-oom": 1,
+    "unknown": 2,
+}
+"""How often a class is tried again by itself. Absent: never, a person looks at it first."""
+
+RESUMED: frozenset[FailureClass] = frozenset({"preempted", "time-limit"})
+"""Resumed without limit while steps advance."""
+
+_STORAGE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.ESTALE})
+_CASCADE = ("connection closed by peer", "connection reset", "gloo", "nccl", "socket", "broken pipe")
+_GPU_MEMORY = "out of memory"
+
+
+def classify_exception(error: BaseException) -> FailureClass:
+    """The class of what a rank raised."""
+    text = str(error).lower()
+    if type(error).__name__ == "Diverged":
+        return "diverged"
+    if isinstance(error, UserError):
+        return "data"
+    if isinstance(error, MemoryError):
+        return "host-oom"
+    if "OutOfMemory" in type(error).__name__ or ("cuda" in text and _GPU_MEMORY in text):
+        return "gpu-oom"
+    if isinstance(error, OSError) and error.errno in _STORAGE:
+        return "storage"
+    if isinstance(error, (ConnectionError, RuntimeError)) and any(word in text for word in _CASCADE):
+        return "communication"
+    return "code"
+
+
+def root_cause(noted: Sequence[Failure]) -> Failure | None:
+    """The first failure that is no echo of another rank's: a lost connection is a cascade."""
+    ordered = sorted(noted, key=lambda failure: failure.cls == "communication")
+    return ordered[0] if ordered else None
+
+
+def failure_of(attempt: Attempt, noted: Sequence[Failure]) -> Failure:
+    """Why an attempt that is over did not finish. Unknown stays unknown."""
+    own = attempt.end.failure if attempt.end else None
+    root = root_cause([*noted, own] if own else noted)
+    if attempt.end and attempt.end.status == "stopped":
+        return Failure(cls="preempted", line=f"asked to stop, saved at step {attempt.end.step}")
+    if root and (root.cls != "communication" or attempt.end):
+        return root
+    silent = "rank 0 ended without a word"
+    return Failure(cls="unknown", line=f"{silent}; {root.line}" if root else silent)
+
+
+def retried(cls: FailureClass, failures: Sequence[FailureClass], advanced: bool) -> bool:
+    """Whether a shard whose counted failures are `failures`, the last of `cls`, runs again."""
+    if cls in RESUMED:
+        return advanced
+    return failures.count(cls) <= RETRIES.get(cls, 0)

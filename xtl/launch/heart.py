@@ -1,0 +1,43 @@
+"""The heartbeat: where a running attempt is, written every few seconds by a thread of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+
+from xtl.launch.records import Heartbeat
+from xtl.launch.store import Store
+
+_EVERY_S = 2.0
+
+
+class Heart:
+    """Beats until stopped. A beat that cannot be written (a full disk) is only missed."""
+
+    def __init__(self, store: Store, shard: str, attempt: int) -> None:
+        self._store, self._shard, self._attempt = store, shard, attempt
+        self._place: tuple[int, int, float | None] = (0, 0, None)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+
+    def at(self, step: int, total: int, metric: float | None) -> None:
+        self._place = (step, total, metric)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        while True:
+            step, total, metric = self._place
+            beat = Heartbeat(
+                attempt=self._attempt, time=time.time(), step=step, total=total, metric=metric
+            )
+            with contextlib.suppress(OSError):
+                self._store.beat(self._shard, beat)
+            if self._over.wait(_EVERY_S):
+                return

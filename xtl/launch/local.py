@@ -1,0 +1,157 @@
+"""This machine as a scheduler: submitit's local executor, behind slots of our own.
+
+What submitit's LocalExecutor lacks for us: a queue, a session of its own for each job (Ctrl-C on
+the launcher must not reach the shards), a limit of more than two minutes, a port for each job.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+import submitit
+from submitit.local.local import LocalExecutor, LocalJob
+
+from xtl.launch.records import Job, Submission
+from xtl.launch.states import Liveness
+from xtl.launch.store import Store
+from xtl.launch.worker import run_submission
+
+_WEEK_MIN = 7 * 24 * 60
+_SUBMITTING_S = 20.0  # from a submission's file to its process, far below this
+SUBMISSION_VARIABLE = "XTL_SUBMISSION"
+
+
+class OwnSessionExecutor(LocalExecutor):
+    """A LocalExecutor whose controller leads a session of its own and gets extra variables."""
+
+    variables: Mapping[str, str] = {}
+
+    def _submit_command(self, command: str) -> LocalJob[Any]:
+        tasks = self.parameters["tasks_per_node"]
+        environment = {
+            **os.environ,
+            **self.variables,
+            "SUBMITIT_LOCAL_NTASKS": str(tasks),
+            "SUBMITIT_LOCAL_COMMAND": command,
+            "SUBMITIT_LOCAL_TIMEOUT_S": str(60 * self.parameters["timeout_min"]),
+            "SUBMITIT_LOCAL_SIGNAL_DELAY_S": "60",
+            "SUBMITIT_LOCAL_NODEID": "0",
+            "SUBMITIT_LOCAL_JOB_NUM_NODES": "1",
+            "SUBMITIT_STDERR_TO_STDOUT": "",
+            "SUBMITIT_LOCAL_WITH_SHELL": "",
+            "SUBMITIT_EXECUTOR": "local",
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-m", "submitit.local._local", str(self.folder)],
+            env=environment,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        return LocalJob(
+            folder=self.folder, job_id=str(process.pid), process=process, tasks=list(range(tasks))
+        )
+
+
+class LocalScheduler:
+    """Jobs on this machine. `threads` is for each rank."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self._children: list[submitit.Job[Any]] = []  # kept so that ended ones are reaped
+
+    def submit(self, store: Store, submission: Submission) -> Job:
+        folder = store.submission_folder(submission.name) / "submitit"
+        executor = OwnSessionExecutor(folder)
+        executor.variables = self._variables(store.root, submission)
+        executor.update_parameters(tasks_per_node=submission.ranks, timeout_min=_WEEK_MIN)
+        job = executor.submit(run_submission, str(store.root.resolve()), submission.name)
+        self._children.append(job)
+        started = psutil.Process(int(job.job_id)).create_time()
+        return Job(id=job.job_id, host=socket.gethostname(), process_started=started)
+
+    def _variables(self, root: Path, submission: Submission) -> dict[str, str]:
+        return {
+            SUBMISSION_VARIABLE: _mark(root, submission.name),
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(_free_port()),
+            "OMP_NUM_THREADS": str(self.threads),
+            "TOKENIZERS_PARALLELISM": "false",
+            "HF_HUB_OFFLINE": "1",
+            "HF_DATASETS_OFFLINE": "1",
+        }
+
+    def liveness(
+        self, store: Store, jobs: Mapping[str, tuple[Submission, Job | None]]
+    ) -> dict[str, Liveness]:
+        self._reap()
+        orphans = [name for name, (_, job) in jobs.items() if job is None]
+        adopted = self._adopt(store, orphans) if orphans else {}
+        return {
+            name: _liveness(submission, job or adopted.get(name))
+            for name, (submission, job) in jobs.items()
+        }
+
+    def _adopt(self, store: Store, names: list[str]) -> dict[str, Job]:
+        """Jobs whose launcher died before it could write their id, found by their mark."""
+        marks = {_mark(store.root, name): name for name in names}
+        found: dict[str, Job] = {}
+        for process in psutil.process_iter():
+            name = marks.get(_mark_of(process) or "")
+            if name and "submitit.local._local" in process.cmdline():
+                started = process.create_time()
+                found[name] = Job(str(process.pid), socket.gethostname(), started)
+                store.write_job(name, found[name])
+        return found
+
+    def _reap(self) -> None:
+        self._children = [job for job in self._children if not job.done()]
+
+    def cancel(self, job: Job) -> None:
+        """Ask the job's ranks to save and stop."""
+        if _process_state(job) == "alive":
+            psutil.Process(int(job.id)).terminate()
+
+
+def _liveness(submission: Submission, job: Job | None) -> Liveness:
+    """A submission without a job is being submitted right now, or its launcher died before."""
+    if job is None:
+        return "unknown" if time.time() - submission.created < _SUBMITTING_S else "gone"
+    return _process_state(job)
+
+
+def _process_state(job: Job) -> Liveness:
+    if job.host != socket.gethostname():
+        return "unknown"
+    try:
+        process = psutil.Process(int(job.id))
+        same = abs(process.create_time() - job.process_started) < 1.0
+        return "alive" if same and process.status() != psutil.STATUS_ZOMBIE else "gone"
+    except psutil.NoSuchProcess:
+        return "gone"
+
+
+def _mark(root: Path, name: str) -> str:
+    return f"{root.resolve()}/{name}"
+
+
+def _mark_of(process: psutil.Process) -> str | None:
+    try:
+        return process.environ().get(SUBMISSION_VARIABLE)
+    except (psutil.Error, OSError):
+        return None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,109 @@
+"""Looking: the sweep's folder and the scheduler's word, gathered into evidence for each shard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from xtl.launch.records import Attempt, Job, Submission
+from xtl.launch.states import Evidence, Liveness
+from xtl.launch.store import Store
+from xtl.sweep.plan import Plan
+
+
+class Scheduler(Protocol):
+    """Who runs jobs: the slots of this machine, or Slurm."""
+
+    def submit(self, store: Store, submission: Submission) -> Job: ...
+
+    def liveness(
+        self, store: Store, jobs: Mapping[str, tuple[Submission, Job | None]]
+    ) -> dict[str, Liveness]:
+        """Of every submission by name, in one question to the scheduler."""
+
+    def cancel(self, job: Job) -> None: ...
+
+
+@dataclass
+class Observation:
+    """Evidence by shard; submissions whose jobs are (or may be) alive, and those just ended."""
+
+    evidence: dict[str, Evidence]
+    alive: list[Submission]
+    ended: list[Submission]
+
+
+def observe(store: Store, plan: Plan, scheduler: Scheduler) -> Observation:
+    """One look; writes nothing."""
+    submissions = list(store.open_submissions())
+    jobs = {entry.name: (entry, store.job(entry.name)) for entry in submissions}
+    liveness = scheduler.liveness(store, jobs) if jobs else {}
+    waiting = _waiting(store, [entry for entry in submissions if liveness[entry.name] != "gone"])
+    evidence = {shard: _evidence(store, shard, liveness, shard in waiting) for shard in plan.shards}
+    alive = [entry for entry in submissions if liveness[entry.name] != "gone"]
+    ended = [entry for entry in submissions if liveness[entry.name] == "gone"]
+    return Observation(evidence, alive, ended)
+
+
+def settle(store: Store, ended: list[Submission]) -> None:
+    """Close submissions whose jobs are gone, noting those that never began."""
+    for submission in ended:
+        if store.job(submission.name) and not _claimed(store, submission):
+            _note_false_start(store, submission)
+        store.close_submission(submission.name)
+
+
+def _waiting(store: Store, alive: list[Submission]) -> set[str]:
+    """Shards that a live job has not come to yet."""
+    return {
+        shard
+        for submission in alive
+        for shard, attempt in submission.shards
+        if store.latest_attempt(shard) < attempt and store.result(shard) is None
+    }
+
+
+def _evidence(
+    store: Store, shard: str, liveness: Mapping[str, Liveness], waiting: bool
+) -> Evidence:  # fmt: skip
+    if not store.shard(shard).is_dir():
+        return Evidence(waiting=waiting)
+    attempts = tuple(store.attempts(shard))
+    last = attempts[-1] if attempts else None
+    number = last.claim.attempt if last else 0
+    return Evidence(
+        result=store.result(shard),
+        artifact=store.artifact_digest(shard),
+        attempts=attempts,
+        noted=tuple(store.noted_failures(shard, number)) if _unfinished(last) else (),
+        heartbeat=store.heartbeat(shard, number) if last else None,
+        job=_job(store, last.claim.submission, liveness) if last else None,
+        waiting=waiting,
+        false_starts=tuple(store.false_starts(shard)),
+        pardoned=store.pardoned(shard),
+    )
+
+
+def _job(store: Store, submission: str, liveness: Mapping[str, Liveness]) -> Liveness:
+    """One that was submitted after we asked is unknown, never gone."""
+    return liveness.get(submission) or ("gone" if store.is_closed(submission) else "unknown")
+
+
+def _unfinished(attempt: Attempt | None) -> bool:
+    return attempt is not None and (attempt.end is None or attempt.end.status != "done")
+
+
+def _claimed(store: Store, submission: Submission) -> bool:
+    return any(
+        attempt.claim.submission == submission.name
+        for shard, _ in submission.shards
+        for attempt in store.attempts(shard)
+    )
+
+
+def _note_false_start(store: Store, submission: Submission) -> None:
+    line = f"job {submission.name} ended before it began: see its log in submissions/"
+    for shard, _ in submission.shards:
+        if store.result(shard) is None:
+            return store.note_false_start(shard, submission.name, line)

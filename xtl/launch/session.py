@@ -1,0 +1,96 @@
+"""A sweep that is open: its manifest, folder, lock, plan and scheduler, for any verb."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from xtl.errors import UserError
+from xtl.files import write_whole
+from xtl.launch.local import LocalScheduler
+from xtl.launch.observe import Observation, Scheduler, observe
+from xtl.launch.profile import Profile, cores, read_profile
+from xtl.launch.states import State, states
+from xtl.launch.store import Store
+from xtl.sweep.lock import Lock
+from xtl.sweep.manifest import Manifest
+from xtl.sweep.plan import Plan, make_plan
+from xtl.sweep.reading import read_manifest
+
+
+@dataclass(frozen=True)
+class Session:
+    """Everything a verb needs. Opening it writes nothing."""
+
+    manifest: Manifest
+    manifest_path: Path
+    store: Store
+    profile: Profile
+
+    @cached_property
+    def lock(self) -> Lock | None:
+        return self.store.read_lock()
+
+    @cached_property
+    def plan(self) -> Plan:
+        return make_plan(self.manifest, self.lock)
+
+    @cached_property
+    def scheduler(self) -> Scheduler:
+        engine = self.manifest.engine
+        slots = self.profile.slots_for(engine.ranks)
+        return LocalScheduler(threads=max(1, cores() // (slots * engine.ranks)))
+
+    @property
+    def mirror(self) -> Path:
+        return self.profile.mirror_of(self.store.root)
+
+    def forget(self) -> None:
+        """The lock has changed: read it, and plan, again."""
+        self.__dict__.pop("lock", None)
+        self.__dict__.pop("plan", None)
+
+    def look(self) -> tuple[Observation, dict[str, State]]:
+        observation = observe(self.store, self.plan, self.scheduler)
+        return observation, states(self.plan, observation.evidence, time.time())
+
+    def settle_in(self) -> None:
+        """Keep the manifest in the sweep's folder, so that the folder alone tells everything."""
+        text = self.manifest_path.read_text(encoding="utf-8")
+        if self.manifest_path.resolve() != self.store.manifest_path.resolve():
+            write_whole(self.store.manifest_path, text)
+
+
+def open_session(
+    manifest: Path, root: Path | None, cluster: str, profile: str | None
+) -> Session:  # fmt: skip
+    """Raises UserError for anything that does not fit. The folder is `runs/<name>` by default."""
+    checked = read_manifest(manifest)
+    _check_cluster(cluster)
+    store = Store(root or Path("runs") / checked.name)
+    return Session(checked, manifest, store, read_profile(profile or "local"))
+
+
+def _check_cluster(cluster: str) -> None:
+    if cluster not in ("auto", "slurm", "local"):
+        raise UserError(f"--cluster: found {cluster!r}, expected auto, slurm or local")
+    if cluster == "slurm":
+        raise UserError("--cluster: found slurm, expected local: this version has no Slurm yet")
+    if cluster == "auto" and shutil.which("sbatch"):
+        raise UserError(
+            f"{socket.gethostname()} has Slurm, which this version cannot use yet: expected "
+            "--cluster local (CLUSTER=local), which runs everything on this machine"
+        )
+
+
+def commit() -> str:
+    """The checkout's commit, `+` where it was changed since; empty outside a checkout."""
+    here = Path(__file__).parent
+    describe = ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--match", ""]
+    found = subprocess.run(describe, cwd=here, capture_output=True, text=True, check=False)
+    return found.stdout.strip()

@@ -1,0 +1,93 @@
+"""What every rank of a job runs: its shards one after the other, parents first.
+
+Torch, DeepSpeed and W&B are imported here only when a job runs: a launcher imports this module
+to name the function that it submits.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import traceback
+from pathlib import Path
+
+from xtl.launch.execution import Execution, Fenced, make_claim
+from xtl.launch.failures import classify_exception
+from xtl.launch.ranks import Ranks, join_ranks
+from xtl.launch.records import End, Failure, Submission
+from xtl.launch.stopping import StopFlag
+from xtl.launch.store import Store
+from xtl.sweep.shard import Shard
+
+log = logging.getLogger(__name__)
+
+
+def run_submission(root: str, name: str) -> None:
+    """Run the shards of a submission that is on disk. Called on every rank, by submitit."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", force=True)
+    store = Store(Path(root))
+    submission = store.submission(name)
+    if submission is None:
+        raise RuntimeError(f"{store.submission_folder(name)}: found no submission")
+    stop = StopFlag.install()
+    ranks = join_ranks()
+    for shard, attempt in submission.shards:
+        go_on = ranks.broadcast(_wanted(store, submission, shard, attempt) if ranks.first else None)
+        if go_on == "run":
+            go_on = _run(store, submission, store.read_shard(shard), attempt, ranks, stop)
+        log.info("%s: %s", shard, go_on)
+        if go_on not in ("done", "skip"):
+            break
+    ranks.leave()
+
+
+def _wanted(store: Store, submission: Submission, shard: str, attempt: int) -> str:
+    """Rank 0's decision: `skip` what is done, `run` what this job has claimed, else `yield`."""
+    spec = store.read_shard(shard)
+    result = store.result(shard)
+    if result and (spec.stage == "evaluate" or store.artifact_digest(shard)):
+        digests = {parent: store.parent_digest(parent) for parent in spec.parents}
+        if all(result.parents.get(parent) == digest for parent, digest in digests.items()):
+            return "skip"
+    claim = make_claim(submission, shard, attempt)
+    earlier = store.attempt(shard, attempt)
+    while earlier and earlier.claim.job == claim.job and earlier.claim.restarts < claim.restarts:
+        claim = claim.model_copy(update={"attempt": claim.attempt + 1})  # this job, requeued
+        earlier = store.attempt(shard, claim.attempt)
+    return "run" if store.claim(claim) else "yield"
+
+
+def _run(
+    store: Store, submission: Submission, shard: Shard, attempt: int, ranks: Ranks, stop: StopFlag
+) -> str:  # fmt: skip
+    """Execute one claimed shard; say how it ended. Whatever a rank raises is noted, then raised."""
+    attempt = ranks.broadcast(store.latest_attempt(shard.id) if ranks.first else None)
+    execution = Execution(store, submission, shard, attempt, ranks, stop)
+    try:
+        with execution:
+            finished = execution.run()
+    except Fenced:
+        log.warning("%s: a later attempt has this shard; leaving it alone", shard.name)
+        return "yield"
+    except BaseException as error:
+        _note(store, shard.id, attempt, ranks, error, execution.step)
+        raise
+    status = "done" if finished else "stopped"
+    if ranks.first:
+        store.end_attempt(
+            shard.id, attempt, End(status=status, step=execution.step, finished=time.time())
+        )
+    return status
+
+
+def _note(
+    store: Store, shard: str, attempt: int, ranks: Ranks, error: BaseException, step: int
+) -> None:
+    line = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+    file = f"rank {ranks.rank} of {os.environ.get('SUBMITIT_EXECUTOR', 'a')} job"
+    failure = Failure(cls=classify_exception(error), line=line, file=file, rank=ranks.rank)
+    store.note_failure(shard, attempt, failure)
+    if ranks.first:
+        end = End(status="failed", failure=failure, step=step, finished=time.time())
+        store.end_attempt(shard, attempt, end)

@@ -1,0 +1,1 @@
+"""What people read: a table in the terminal, and one self-contained HTML file."""
