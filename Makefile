@@ -27,7 +27,7 @@ OPTIONS = $(if $(MANIFEST),--manifest '$(MANIFEST)') $(if $(ROOT),--root '$(ROOT
 
 BIN := $(VENV)/bin
 PIP = PIP_CONSTRAINT=requirements/cuda.txt $(BIN)/python -m pip --disable-pip-version-check \
-  install --quiet --no-input
+  install -qq --no-input
 # Installing talks on stderr: stdout belongs to the verb.
 SAY = >&2 echo "xtl:"
 

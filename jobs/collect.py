@@ -1,2 +1,3 @@
+def collect_and_report(*a): ...
 def collect() -> None:
     """x"""

@@ -13,10 +13,10 @@ from rich.text import Text
 
 from xtl.launch.launcher import Look
 from xtl.launch.session import Session
-from xtl.launch.states import Evidence, State
+from xtl.launch.states import Evidence, State, StateName
 from xtl.sweep.forecast import seconds
 
-ORDER = (
+ORDER: tuple[StateName, ...] = (
     "done", "running", "queued", "missing", "blocked", "stale", "unknown", "lost", "failed",
 )  # fmt: skip
 STYLE = {"done": "green", "running": "cyan", "failed": "red", "blocked": "yellow", "lost": "red"}

@@ -13,8 +13,9 @@ from xtl.launch.session import Session
 from xtl.sweep.bundles import make_bundles
 from xtl.sweep.forecast import Forecast, forecast
 from xtl.sweep.plan import Plan
+from xtl.sweep.shard import Stage
 
-_STAGES = ("intermediate", "target", "evaluate")
+_STAGES: tuple[Stage, ...] = ("intermediate", "target", "evaluate")
 
 
 def plan(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,3 +56,17 @@ def _stage(path: Path, text: str) -> str:
         os.fsync(stream.fileno())
     os.chmod(staged, 0o644)
     return staged
+
+
+def write_by(path: Path, fill: Callable[[Path], None]) -> None:
+    """Like `write_whole`, for what a library writes to a path by itself."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staged = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        fill(staged)
+        with staged.open("rb") as stream:
+            os.fsync(stream.fileno())
+        os.replace(staged, path)
+    finally:
+        staged.unlink(missing_ok=True)
+    sync_folder(path.parent)

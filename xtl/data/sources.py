@@ -6,9 +6,10 @@ the Hugging Face hub has it. All end as a snapshot of data files alone: no scrip
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -95,12 +96,12 @@ def _from_hub(repo: str, kind: Kind, report: Report) -> Source:
     """The hub's main branch; its recipe is the commit, asked for once."""
     import huggingface_hub
 
-    with _HubErrors(repo, kind):
+    with _hub_errors(repo, kind):
         commit = huggingface_hub.HfApi().repo_info(repo, repo_type=kind).sha
 
     def fill(staged: Path) -> None:
         report(f"{repo}: downloading {commit} from the hub")
-        with _HubErrors(repo, kind):
+        with _hub_errors(repo, kind):
             huggingface_hub.snapshot_download(
                 repo,
                 repo_type=kind,
@@ -113,35 +114,29 @@ def _from_hub(repo: str, kind: Kind, report: Report) -> Source:
     return Source({"hub": repo, "commit": commit}, fill)
 
 
-class _HubErrors:
-    """Turns what the hub's client raises into one line that says what to do."""
+@contextlib.contextmanager
+def _hub_errors(repo: str, kind: Kind) -> Iterator[None]:
+    """Turn what the hub's client raises into one line that says what to do."""
+    from huggingface_hub import errors
 
-    def __init__(self, repo: str, kind: Kind) -> None:
-        self.name = f"{kind} {repo}"
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
-        if error is None:
-            return
-        import httpx
-        from huggingface_hub import errors
-
-        if isinstance(error, errors.GatedRepoError):
-            raise UserError(
-                f"hub: {self.name} is gated: accept its terms on its page, then set HF_TOKEN"
-            ) from error
-        if isinstance(error, errors.RepositoryNotFoundError | errors.HFValidationError):
-            raise UserError(
-                f"hub: found no {self.name}: check the name (a private one needs HF_TOKEN)"
-            ) from error
-        if isinstance(error, OSError | httpx.HTTPError | errors.OfflineModeIsEnabled):
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise UserError(
-                f"hub: {self.name} could not be fetched ({first}): try again, or name a folder "
-                f"that holds {self.name.split()[-1]} with XTL_HUB"
-            ) from error
+    # The base of the client's own errors, whichever HTTP library this version is built on.
+    http_error = errors.HfHubHTTPError.__mro__[1]
+    try:
+        yield
+    except errors.GatedRepoError as error:
+        raise UserError(
+            f"hub: {kind} {repo} is gated: accept its terms on its page, then set HF_TOKEN"
+        ) from error
+    except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
+        raise UserError(
+            f"hub: found no {kind} {repo}: check the name (a private one needs HF_TOKEN)"
+        ) from error
+    except (OSError, http_error) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(
+            f"hub: {kind} {repo} could not be fetched ({first}): try again, or name with XTL_HUB "
+            "a folder that holds it"
+        ) from error
 
 
 def _is_taken(path: Path) -> bool:

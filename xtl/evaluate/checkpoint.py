@@ -1,57 +1,50 @@
-"""A checkpoint made ready to be read: tokenizer, encoder up to the layer that is read, head."""
+"""A checkpoint made ready to be read: the encoder up to the layer that is read, and the head."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from xtl.errors import UserError
-from xtl.sweep.shard import Precision
-from xtl.tasks.family import EvaluableFamily, TrainableFamily
-from xtl.tasks.settings import DecodingSettings
+from xtl.model import encoder as encoders
+from xtl.sweep.shard import EvaluateSpec
+from xtl.tasks.families import trainable_family
+from xtl.tasks.family import EvaluableFamily
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast, XLMRobertaModel
+    from transformers import XLMRobertaModel
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """The checkpoint's own tokenizer, from its folder alone."""
-    from transformers import AutoTokenizer
+def load_encoder(folder: Path, family: EvaluableFamily, spec: EvaluateSpec) -> XLMRobertaModel:
+    """In the spec's precision and evaluation mode, without the layers above the one that is read.
 
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    return cast("PreTrainedTokenizerFast", tokenizer)
-
-
-def load_encoder(
-    folder: Path, family: EvaluableFamily, decoding: DecodingSettings, precision: Precision
-) -> XLMRobertaModel:
-    """The encoder in the wanted precision, without the layers above the one that is read."""
-    from transformers import XLMRobertaModel
-
-    encoder: XLMRobertaModel = XLMRobertaModel.from_pretrained(
-        folder, add_pooling_layer=False, dtype=_DTYPES[precision], local_files_only=True
-    )
-    stack = encoder.encoder.layer
-    encoder.encoder.layer = stack[: family.layer(len(stack), decoding)]
+    The outputs are then `last_hidden_state`, and no time goes into what nobody reads.
+    """
+    encoder = encoders.load_encoder(folder, dropout=0.0)
+    layers = encoder.encoder.layer
+    encoder.encoder.layer = layers[: family.layer(len(layers), spec.decoding)]
+    nn.Module.to(encoder, _DTYPES[spec.precision])
     encoder.train(False)
     return encoder
 
 
-def load_head(folder: Path, family: TrainableFamily, task: str, hidden_size: int) -> nn.Module:
-    """The task's head in float32: in bf16 close scores would tie.
+def load_head(folder: Path, spec: EvaluateSpec, task: str | None, hidden_size: int) -> nn.Module:
+    """The head that the checkpoint has of `task`, in float32: in bf16 close scores would tie.
 
-    Raises UserError where the checkpoint has no head of that task.
+    Raises UserError where no task is named, or the checkpoint has no head of it.
     """
     from safetensors.torch import load_file
 
+    if task is None:
+        raise UserError(f"{spec.set}: {spec.family} needs a trained head; found no task to read")
     path = folder / f"head-{task}.safetensors"
     if not path.is_file():
         raise UserError(f"{path}: no such file; expected the head of a trained checkpoint")
-    head = family.head(hidden_size, dropout=0.0)
+    head = trainable_family(spec.family).head(hidden_size, dropout=0.0)
     head.load_state_dict(load_file(path))
     return head.float().train(False)

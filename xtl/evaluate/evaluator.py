@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
 from torch import nn
 
 from xtl.errors import UserError
 from xtl.evaluate import checkpoint, forward
 from xtl.evaluate.batches import distinct
+from xtl.model.encoder import load_tokenizer
 from xtl.sweep.shard import EvaluateSpec
-from xtl.tasks.families import evaluable_family, trainable_family
+from xtl.tasks.families import evaluable_family
 from xtl.tasks.family import EvaluableFamily, Feature, Prediction, Row
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def evaluate(job: EvaluateJob, progress: Callable[[int, int], None]) -> Evaluate
     began = time.perf_counter()
     rows = _rows(job)
     kind = evaluable_family(job.spec.family)
-    tokenizer = checkpoint.load_tokenizer(job.checkpoint)
+    tokenizer = load_tokenizer(job.checkpoint)
     features = {
         language: kind.evaluate_features(rows[language], tokenizer, job.spec.decoding)
         for language in rows
@@ -107,17 +107,12 @@ def _rows(job: EvaluateJob) -> dict[str, list[Row]]:
 
 
 def _reader(job: EvaluateJob, kind: EvaluableFamily, pad: int) -> forward.Reader:
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    spec = job.spec
-    encoder = checkpoint.load_encoder(job.checkpoint, kind, spec.decoding, spec.precision)
-    head = None
+    device = forward.device()
+    encoder = checkpoint.load_encoder(job.checkpoint, kind, job.spec)
+    hidden_size, head = encoder.config.hidden_size, None
     if kind.needs_head:
-        if job.head_task is None:
-            raise UserError(f"{spec.set}: {spec.family} reads a head; expected its task's name")
-        trained = trainable_family(spec.family)
-        head = checkpoint.load_head(
-            job.checkpoint, trained, job.head_task, encoder.config.hidden_size
-        ).to(device)
+        head = checkpoint.load_head(job.checkpoint, job.spec, job.head_task, hidden_size)
+        head.to(device)
     return forward.Reader(kind, nn.Module.to(encoder, device), head, pad, device)
 
 

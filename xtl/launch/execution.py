@@ -159,7 +159,7 @@ class Execution:
         from xtl.data.loading import load_rows
 
         folder = self._mirror.find(table.repo, table.revision)
-        return load_rows(folder, table.config, table.split, self._store.root / "cache")
+        return load_rows(folder, table.config, table.split)
 
     def _train(self, spec: TrainSpec) -> Result | None:
         from xtl.train.trainer import EngineSettings, TrainJob, train

@@ -55,6 +55,6 @@ class Lease:
             return time.time() - float(str(found.get("time", 0))) < _STALE_S
         try:
             process = psutil.Process(int(str(found.get("pid", -1))))
-            return abs(process.create_time() - float(str(found.get("started", 0)))) < 1.0
+            return bool(abs(process.create_time() - float(str(found.get("started", 0)))) < 1.0)
         except (psutil.NoSuchProcess, ValueError):
             return False

@@ -109,7 +109,9 @@ class LocalScheduler:
             name = marks.get(_mark_of(process) or "")
             if name and "submitit.local._local" in process.cmdline():
                 started = process.create_time()
-                found[name] = Job(str(process.pid), socket.gethostname(), started)
+                found[name] = Job(
+                    id=str(process.pid), host=socket.gethostname(), process_started=started
+                )
                 store.write_job(name, found[name])
         return found
 
@@ -146,7 +148,8 @@ def _mark(root: Path, name: str) -> str:
 
 def _mark_of(process: psutil.Process) -> str | None:
     try:
-        return process.environ().get(SUBMISSION_VARIABLE)
+        found = process.environ().get(SUBMISSION_VARIABLE)
+        return str(found) if found else None
     except (psutil.Error, OSError):
         return None
 

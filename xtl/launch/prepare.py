@@ -38,12 +38,15 @@ def prepare(
     manifest: Manifest, lock: Lock | None, mirror: Mirror, cache: Path, report: Report
 ) -> Lock:  # fmt: skip
     """The lock with all that the manifest needs. What is locked stays as it is locked."""
-    from xtl.data.sources import obtain
+    from xtl.data.sources import Kind, obtain
 
     hub = os.environ.get("XTL_HUB")
-    get = lambda repo, kind: obtain(  # noqa: E731 - one call, two kinds
-        repo, kind, mirror, cache=cache, hub=Path(hub) if hub else None, report=report
-    )
+
+    def get(repo: str, kind: Kind) -> Snapshot:
+        return obtain(
+            repo, kind, mirror, cache=cache, hub=Path(hub) if hub else None, report=report
+        )
+
     same = lock is not None and lock.model.repo == manifest.model.repo
     model = lock.model if lock and same else _locked_model(get(manifest.model.repo, "model"))
     tables = dict(lock.tables) if lock and same else {}
@@ -52,7 +55,7 @@ def prepare(
     tokenizer = _tokenizer(mirror.find(model.repo, model.revision))
     for number, ref in enumerate(wanted, 1):
         report(f"reading {key_of(ref)} ({number}/{len(wanted)})")
-        tables[key_of(ref)] = _locked_table(ref, snapshots[ref.repo], tokenizer, cache)
+        tables[key_of(ref)] = _locked_table(ref, snapshots[ref.repo], tokenizer)
     return Lock(model=model, tables=dict(sorted(tables.items())))
 
 
@@ -91,12 +94,10 @@ def _tokenizer(folder: Path) -> Tokenizer:
     return Tokenizer.from_file(str(folder / "tokenizer.json"))
 
 
-def _locked_table(
-    ref: DatasetRef, snapshot: Snapshot, tokenizer: Tokenizer, cache: Path
-) -> LockedTable:  # fmt: skip
+def _locked_table(ref: DatasetRef, snapshot: Snapshot, tokenizer: Tokenizer) -> LockedTable:
     from xtl.data.loading import load_rows
 
-    rows = load_rows(snapshot.folder, ref.config, ref.split, cache / "tables")
+    rows = load_rows(snapshot.folder, ref.config, ref.split)
     return LockedTable(
         repo=ref.repo,
         revision=snapshot.revision,

@@ -150,7 +150,9 @@ class Store:
     def attempt(self, shard: str, number: int) -> Attempt | None:
         folder = self._attempt(shard, number)
         claim = read_record(folder / "claim.json", Claim)
-        return claim and Attempt(claim=claim, end=read_record(folder / "end.json", End))
+        if claim is None:
+            return None
+        return Attempt(claim=claim, end=read_record(folder / "end.json", End))
 
     def latest_attempt(self, shard: str) -> int:
         return max(_numbers(self.shard(shard) / "attempts"), default=0)

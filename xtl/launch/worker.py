@@ -11,6 +11,7 @@ import os
 import time
 import traceback
 from pathlib import Path
+from typing import Literal
 
 from xtl.launch.execution import Execution, Fenced, make_claim
 from xtl.launch.failures import classify_exception
@@ -73,7 +74,7 @@ def _run(
     except BaseException as error:
         _note(store, shard.id, attempt, ranks, error, execution.step)
         raise
-    status = "done" if finished else "stopped"
+    status: Literal["done", "stopped"] = "done" if finished else "stopped"
     if ranks.first:
         store.end_attempt(
             shard.id, attempt, End(status=status, step=execution.step, finished=time.time())

@@ -1,7 +1,7 @@
 """Colours by their part. In a page each is a CSS variable, so that pictures follow its theme.
 
-The colours of low-resource languages are Okabe and Ito's (told apart with any colour vision),
-and each has a marker of its own; all other languages share a grey.
+The colours of low-resource languages are Okabe and Ito's, some darkened for white paper, and can be
+told apart with any colour vision; each has a marker of its own. All other languages share a grey.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ MUTED = "#8b929c"
 RULE = "#dfe3e8"
 PAPER = "#fffffe"  # not white, which matplotlib uses on its own account
 
-LOW_COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#b07b00", "#56b4e9")
-LOW_MARKERS = ("o", "s", "^", "D", "v", "P")
+LOW_COLOURS = ("#0072b2", "#009e73", "#c2649a", "#b07b00", "#3a9bd6", "#7f5539")
+LOW_MARKERS = ("s", "^", "D", "o", "v", "P")
 
-LOW_GROUP = LOW_COLOURS[0]
+LOW_GROUP = "#d55e00"
 HIGH_GROUP = "#6b7480"
 
 VARIABLES = {
@@ -24,6 +24,7 @@ VARIABLES = {
     MUTED: "--muted-line",
     RULE: "--rule",
     PAPER: "--paper",
+    LOW_GROUP: "--low",
     HIGH_GROUP: "--high",
     **{colour: f"--low-{index}" for index, colour in enumerate(LOW_COLOURS, start=1)},
 }
@@ -42,6 +43,7 @@ class Look(NamedTuple):
 
 HIGH_LOOK = Look(MUTED, ".", 0.9, None, 2.0, False)
 ENGLISH_LOOK = Look(INK, ".", 1.2, (3.5, 1.6), 2.5, False)
+LOW_GROUP_LOOK = Look(LOW_GROUP, "o", 2.2, None, 3.0, True)
 HIGH_GROUP_LOOK = Look(HIGH_GROUP, "s", 1.8, None, 2.6, True)
 
 

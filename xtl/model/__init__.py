@@ -1,0 +1,1 @@
+"""The encoder that everything is trained on and read from."""

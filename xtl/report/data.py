@@ -1,0 +1,40 @@
+"""What a report is made of. All of it is handed in: a report reads no file and no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from xtl.analysis.coverage import ShardState
+from xtl.analysis.table import Difference
+from xtl.sweep.lock import Lock
+from xtl.sweep.manifest import Manifest
+from xtl.sweep.plan import Plan
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """
+    table: as `xtl.analysis.table.build_table` makes it
+    states: shard id → state; a shard without one counts as not run
+    differences: between W&B and the result files
+    device_seconds: stage → seconds × devices, over the results
+    versions: package or machine fact → version, as the attempts recorded them
+    notes: what a reader must know of the data, one sentence each ("synthetic look-up data …")
+    manifest_text: the file as the researcher wrote it
+    created: when the report was made, as it is to be shown
+    """
+
+    manifest: Manifest
+    plan: Plan
+    table: pd.DataFrame
+    lock: Lock | None = None
+    states: Mapping[str, ShardState] = field(default_factory=dict)
+    differences: Sequence[Difference] = ()
+    device_seconds: Mapping[str, float] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    manifest_text: str = ""
+    created: str = ""

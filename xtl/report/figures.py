@@ -1,0 +1,218 @@
+"""The pictures of a curve, as matplotlib figures. Names are English: no font has to know a script.
+
+Lines are means over replicates. A hollow marker is a mean over fewer replicates than planned.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from xtl.analysis.summary import ENGLISH, HIGH, LOW, WITHOUT_ENGLISH
+from xtl.report.axes import (
+    FONT,
+    LEFT,
+    LINE,
+    SideLabel,
+    SizeAxis,
+    body_height,
+    canvas,
+    draw_rules,
+    label_room,
+    side_labels,
+    style,
+    title_values,
+)
+from xtl.report.palette import (
+    ENGLISH_LOOK,
+    HIGH_GROUP_LOOK,
+    HIGH_LOOK,
+    INK,
+    LOW_GROUP_LOOK,
+    MUTED,
+    PAPER,
+    Look,
+    low_look,
+)
+from xtl.report.views import Point, View, is_low, series_name
+
+_SIZES = "English intermediate examples (log scale{})"
+
+
+def languages_figure(view: View) -> Figure:
+    """The metric against size, a line a language, the low-resource ones in colour."""
+    return _lines(view, view.languages, view.sizes, gains=False)
+
+
+def groups_figure(view: View) -> Figure:
+    """Group means and English against size, each with the replicates' range as a band."""
+    return _lines(view, view.main, view.sizes, gains=False, bands=True)
+
+
+def gains_figure(view: View) -> Figure:
+    """The same groups' gains over size 0 of the same seed."""
+    above = tuple(pair for pair in view.sizes if pair[1])
+    return _lines(view, view.main, above, gains=True, bands=True)
+
+
+def gain_by_language_figure(view: View) -> Figure:
+    """Each language's gain at the largest size that has one: mean and range over replicates."""
+    size = view.largest
+    assert size is not None
+    points = {code: view.gain(code, size[0]) for code in view.languages}
+    names = [series_name(code) for code in view.languages]
+    with style():
+        left = label_room(names)
+        body = max(body_height(len(names)), len(names) * LINE * 1.15)
+        figure, axes = canvas(left, 14, body)
+        axes.set_ylim(len(names) - 0.4, -0.6)
+        draw_rules(axes, vertical=True)
+        axes.axvline(0, color=INK, linewidth=0.8, zorder=1.5)
+        for row, code in enumerate(view.languages):
+            _bar(axes, row, points[code], _look(view, code))
+        axes.set_yticks(range(len(names)), names)
+        for label, code in zip(axes.get_yticklabels(), view.languages, strict=True):
+            _emphasise(label, _look(view, code))
+        axes.set_xlabel(f"gain in {view.metric_name} over size 0, in points", labelpad=5)
+        _pad(axes, [end for point in points.values() for end in (point.minimum, point.maximum, 0)])
+    return figure
+
+
+def _bar(axes: Axes, row: int, point: Point, look: Look) -> None:
+    if not point.runs:
+        return
+    axes.plot(
+        [point.minimum, point.maximum], [row, row], color=look.colour, linewidth=2.2, alpha=0.45,
+        solid_capstyle="round",
+    )  # fmt: skip
+    axes.plot([point.mean], [row], **_marker(look, point.partial, size=6.0))
+
+
+def _emphasise(label: object, look: Look) -> None:
+    label.set_color(INK if look is HIGH_LOOK else look.colour)  # type: ignore[attr-defined]
+    label.set_fontweight("bold" if look.bold else "normal")  # type: ignore[attr-defined]
+
+
+def _pad(axes: Axes, values: Sequence[float]) -> None:
+    present = [value for value in values if not math.isnan(value)]
+    margin = 0.05 * (max(present) - min(present)) or 1.0
+    axes.set_xlim(min(present) - margin, max(present) + margin)
+
+
+def _lines(
+    view: View, names: Sequence[str], sizes: tuple[tuple[str, int], ...], *, gains: bool,
+    bands: bool = False,
+) -> Figure:  # fmt: skip
+    broken = any(not examples for _, examples in sizes)
+    with style():
+        body = body_height(len(names))
+        figure, axes = canvas(LEFT, label_room([series_name(name) for name in names]), body)
+        grid = SizeAxis(sizes)
+        grid.draw(axes, _SIZES.format("; 0 stands apart" if broken else ""))
+        for name in names:
+            points = [view.gain(name, s) if gains else view.level(name, s) for s, _ in sizes]
+            _line(axes, grid, points, _look(view, name), bands)
+        _value_axis(axes, view, gains)
+        side_labels(axes, [_label(view, name, grid, gains, axes) for name in names], body)
+    return figure
+
+
+def _value_axis(axes: Axes, view: View, gains: bool) -> None:
+    axes.margins(y=0.06)
+    axes.autoscale(axis="y")
+    draw_rules(axes)
+    if gains:
+        axes.axhline(0, color=INK, linewidth=0.8, zorder=1.5)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high)
+    unit = "points" if gains else "%"
+    title_values(axes, f"{'gain in ' if gains else ''}{view.metric_name} ({unit})")
+
+
+def _line(axes: Axes, grid: SizeAxis, points: Sequence[Point], look: Look, bands: bool) -> None:
+    """The means, whole above size 0, dotted across the gap, with the range around them."""
+    there = [
+        (examples, point)
+        for (_, examples), point in zip(grid.sizes, points, strict=True)
+        if point.runs
+    ]
+    above = [(grid.position(n), point) for n, point in there if n]
+    _stroke(axes, above, look, look.dashes)
+    if there and there[0][0] == 0:
+        _stroke(axes, [(grid.position(0), there[0][1]), *above[:1]], look, (0.8, 1.8), 0.6)
+    if bands:
+        _band(axes, above, look)
+        for n, point in there:
+            _range(axes, grid.position(n), point, look)
+    for n, point in there:
+        axes.plot([grid.position(n)], [point.mean], **_marker(look, point.partial))
+
+
+def _stroke(
+    axes: Axes, points: Sequence[tuple[float, Point]], look: Look,
+    dashes: tuple[float, float] | None, thin: float = 1.0,
+) -> None:  # fmt: skip
+    axes.plot(
+        [x for x, _ in points], [point.mean for _, point in points], color=look.colour,
+        linewidth=look.width * thin, linestyle=(0, dashes) if dashes else "-", zorder=look.order,
+    )  # fmt: skip
+
+
+def _band(axes: Axes, points: Sequence[tuple[float, Point]], look: Look) -> None:
+    """Between neighbouring sizes that both have a range; one replicate alone has none."""
+    axes.fill_between(
+        [x for x, _ in points], [point.minimum for _, point in points],
+        [point.maximum for _, point in points], where=[point.runs > 1 for _, point in points],
+        color=look.colour, alpha=0.18, linewidth=0,
+    )  # fmt: skip
+
+
+def _range(axes: Axes, x: float, point: Point, look: Look) -> None:
+    """The range at one size, so that it shows where its neighbours have none."""
+    if point.runs > 1:
+        axes.vlines(x, point.minimum, point.maximum, color=look.colour, linewidth=3, alpha=0.3)
+
+
+def _marker(look: Look, hollow: bool, size: float = 4.6) -> dict[str, object]:
+    """A mean's marker; hollow where replicates are missing from it."""
+    plain = look.marker == "."
+    return {
+        "marker": "o" if plain else look.marker,
+        "markersize": size * (0.55 if plain else 1.0) * (1.25 if plain and hollow else 1.0),
+        "markerfacecolor": PAPER if hollow else look.colour,
+        "markeredgecolor": look.colour,
+        "markeredgewidth": 0.9,
+        "linestyle": "none",
+        "zorder": look.order + 0.05,
+    }
+
+
+def _look(view: View, name: str) -> Look:
+    if name == ENGLISH:
+        return ENGLISH_LOOK
+    if name in (LOW, HIGH, WITHOUT_ENGLISH):
+        return LOW_GROUP_LOOK if name == LOW else HIGH_GROUP_LOOK
+    return low_look(view.group(LOW).index(name)) if is_low(name) else HIGH_LOOK
+
+
+def _label(view: View, name: str, grid: SizeAxis, gains: bool, axes: Axes) -> SideLabel:
+    """The name at the end of the line; at the foot of the axes for a line without any point."""
+    look = _look(view, name)
+    colour = INK if look.colour == MUTED else look.colour
+    for size, examples in reversed(grid.sizes):
+        point = view.gain(name, size) if gains else view.level(name, size)
+        if point.runs:
+            x = grid.position(examples)
+            return SideLabel(series_name(name), x, point.mean, colour, look.bold)
+    edge, foot = axes.get_xlim()[1], axes.get_ylim()[0]
+    return SideLabel(f"{series_name(name)} {_NOTHING}", edge, foot, colour)
+
+
+_NOTHING = "(none)"
+
+__all__ = [
+    "FONT", "gain_by_language_figure", "gains_figure", "groups_figure", "languages_figure",
+]  # fmt: skip

@@ -1,0 +1,156 @@
+"""The sweep's table for a terminal: made for 80 columns, and split where it is wider."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from xtl.analysis.summary import ENGLISH, HIGH, LOW, WITHOUT_ENGLISH
+from xtl.report.data import ReportData
+from xtl.report.numbers import ABSENT, count, number, signed, span
+from xtl.report.views import Point, View, beside, is_low, make_views, series_name
+from xtl.report.wording import UNDECLARED, coverage_line, group_line, headline, treated_table
+from xtl.tasks.languages import language
+
+_FEWER = "*"
+_FOOTNOTE = f"{_FEWER} fewer replicates than planned"
+
+
+def show(console: Console, data: ReportData) -> None:
+    """Print the headline, then two tables a curve: groups by size, and languages by size."""
+    table = treated_table(data)
+    views = make_views(table, data.manifest.primary)
+    for view in views:
+        if not view.retrieval:
+            _show_curve(console, views, view)
+    for view in _retrieval_alone(views):
+        _show_languages(console, view)
+    _show_headline(console, data)
+
+
+def _retrieval_alone(views: Sequence[View]) -> list[View]:
+    """Retrieval curves, where there is nothing beside which to show them."""
+    return [] if any(not view.retrieval for view in views) else list(views)
+
+
+def _show_curve(console: Console, views: Sequence[View], view: View) -> None:
+    console.print(Text(_title(view), style="bold"))
+    before, after = beside(views, view, ""), beside(views, view, view.target)
+    _print(console, _groups_table(view, before, after))
+    _show_languages(console, view)
+    for line in _legend(view, before or after):
+        console.print(Text(line, style="dim"))
+    console.print()
+
+
+def _legend(view: View, retrieval: View | None) -> list[str]:
+    lines = [
+        group_line(view.languages),
+        "Range: over replicates. Gain: over the same seed's size 0.",
+    ]
+    if retrieval:
+        lines.append(
+            f"Retrieval: mean {retrieval.metric_name} on {retrieval.set}, before and after the "
+            "target training."
+        )
+    partial = any(point.partial for point in view.levels.values())
+    return [*lines, _FOOTNOTE] if partial else lines
+
+
+def _title(view: View) -> str:
+    path = f"{view.task} → {view.target}" if view.target else view.task
+    return f"{path}, arm {view.arm}: {view.metric_name} on {view.set}, in %"
+
+
+def _show_headline(console: Console, data: ReportData) -> None:
+    found = headline(data)
+    if found is None:
+        console.print(Text(UNDECLARED))
+    else:
+        console.print(Text(f"{found.figure} {found.unit}", style="bold"))
+        for line in (found.claim, found.certainty, *found.remarks):
+            console.print(Text(line))
+    console.print(Text(coverage_line(data)))
+
+
+def _plain_table() -> Table:
+    return Table(
+        box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True, show_edge=False
+    )
+
+
+def _print(console: Console, table: Table) -> None:
+    """Whole, at the table's own width: a terminal that is too narrow wraps it, nothing is cut."""
+    needed = console.measure(table, options=console.options.update(width=10_000)).maximum
+    console.print(table, width=max(needed, console.width), crop=False)
+    console.print()
+
+
+def _column(table: Table, heading: str, left: bool = False) -> None:
+    table.add_column(
+        escape(heading), justify="left" if left else "right", no_wrap=True, vertical="bottom"
+    )
+
+
+def _groups_table(view: View, before: View | None, after: View | None) -> Table:
+    """A row a size: English, the groups, the gain, and retrieval before and after the target."""
+    main = LOW if view.has(LOW) else WITHOUT_ENGLISH
+    short = "low" if main == LOW else "mean"
+    headings = ["size", "examples", "en", short, f"{short} range", "high", f"{short}\ngain"]
+    headings += ["retrieval\nbefore"] if before else []
+    headings += ["retrieval\nafter"] if after else []
+    table = _plain_table()
+    for position, heading in enumerate(headings):
+        _column(table, heading, left=position == 0)
+    for size, examples in view.sizes:
+        point = view.level(main, size)
+        cells = [
+            size, count(examples), _mean(view.level(ENGLISH, size)), _mean(point), _span(point),
+            _mean(view.level(HIGH, size)), _gain(view, main, size, examples),
+        ]  # fmt: skip
+        cells += [_mean(v.level(WITHOUT_ENGLISH, size)) for v in (before, after) if v]
+        table.add_row(*map(escape, cells))
+    return table
+
+
+def _mean(point: Point) -> str:
+    return number(point.mean) + (_FEWER if point.partial else "")
+
+
+def _span(point: Point) -> str:
+    return span(point.minimum, point.maximum) if point.runs > 1 else ABSENT
+
+
+def _gain(view: View, name: str, size: str, examples: int) -> str:
+    return signed(view.gain(name, size).mean) if examples else ""
+
+
+def _show_languages(console: Console, view: View) -> None:
+    """A row a language, lowest CC-100 size first; sizes in as many blocks as the width asks."""
+    for block in _blocks(view, console.width):
+        table = _plain_table()
+        _column(table, "language", left=True)
+        _column(table, "CC-100\nGiB")
+        for size, _ in block:
+            _column(table, size)
+        for code in view.languages:
+            table.add_row(*_language_row(view, code, block), style="bold" if is_low(code) else "")
+        _print(console, table)
+
+
+def _language_row(view: View, code: str, block: Iterable[tuple[str, int]]) -> list[str]:
+    size = language(code).cc100_gib
+    values = [_mean(view.level(code, label)) for label, _ in block]
+    return [series_name(code), ABSENT if size is None else f"{size:.1f}", *values]
+
+
+def _blocks(view: View, width: int) -> list[Sequence[tuple[str, int]]]:
+    names = max(len("language"), *(len(series_name(code)) for code in view.languages))
+    cell = 1 + max(len("100.0*"), *(len(label) for label, _ in view.sizes))
+    each = max(1, (width - names - len(" CC-100") - 2) // cell)
+    return [view.sizes[start : start + each] for start in range(0, len(view.sizes), each)]

@@ -1,0 +1,149 @@
+"""The headline in words: what was declared, what came out, and what it does not say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from xtl.analysis.contrast import CHAINS_FOR_AN_INTERVAL, Contrast, contrast
+from xtl.analysis.coverage import coverage, diverged, intention_to_treat
+from xtl.report.data import ReportData
+from xtl.report.numbers import count, listing, metric_name, plural, signed, signed_span
+from xtl.report.views import by_resource
+from xtl.tasks.languages import language
+
+UNDECLARED = "The manifest declares no primary contrast: what follows is exploratory."
+
+NOT_A_CAUSE = (
+    "This is what these languages did in this sweep. Resource level goes together with script, "
+    "family, tokenisation and the size of the evaluation sets, so no cause is claimed."
+)
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One figure, what it is of, how sure it is, and what qualifies it; `figure` may be absent."""
+
+    figure: str
+    unit: str
+    claim: str
+    certainty: str
+    remarks: tuple[str, ...]
+
+
+def headline(data: ReportData) -> Headline | None:
+    """The primary contrast by intention to treat, in words; None where none is declared."""
+    primary = data.manifest.primary
+    if primary is None:
+        return None
+    treated = contrast(treated_table(data), primary)
+    given_success = contrast(data.table, primary)
+    return Headline(
+        figure=signed(treated.mean),
+        unit=_unit(treated),
+        claim=_claim(treated),
+        certainty=_certainty(treated),
+        remarks=tuple(_remarks(data, treated, given_success)),
+    )
+
+
+def treated_table(data: ReportData) -> pd.DataFrame:
+    """The table by intention to treat (what diverged is at the floor): all that is shown is of it."""
+    return intention_to_treat(data.table, diverged(data.plan, data.states))
+
+
+def _unit(found: Contrast) -> str:
+    metric = metric_name(found.primary.metric)
+    per = " for ten times the examples" if found.primary.contrast == "slope" else ""
+    return f"{metric} points{per}"
+
+
+def _names(found: Contrast) -> list[str]:
+    return [language(code).name for code in by_resource(found.primary.languages)]
+
+
+def _claim(found: Contrast) -> str:
+    primary = found.primary
+    target = "" if found.set == primary.target else f" (target {primary.target})"
+    of = f"{metric_name(primary.metric)} on {found.set}{target}"
+    where = f"mean over {listing(_names(found))}"
+    if not found.chains:
+        return f"No replicate has the runs yet that the contrast needs: {of}, {where}."
+    counts = sorted({n for sizes in found.sizes.values() for n in sizes if n})
+    among = f"{count(counts[0])} to {count(counts[-1])} examples of {primary.task}"
+    if primary.contrast == "slope":
+        what = f"Slope of {of} from {among}, size 0 apart"
+    else:
+        what = f"{of} with any of {among}, less without"
+    return f"{what}; {where}; arm {primary.arm}."
+
+
+def _certainty(found: Contrast) -> str:
+    chains = plural(len(found.chains), "replicate")
+    if found.verdict == "no data":
+        return "Nothing to report yet."
+    if found.interval is None:
+        spread = f" ({signed_span(*found.range)})" if len(found.chains) > 1 else ""
+        return f"{chains}{spread}: no interval, it takes {CHAINS_FOR_AN_INTERVAL}. Undecided."
+    interval = f"95% interval {signed_span(*found.interval)} (t over {chains})"
+    return f"{interval}: {_verdict(found)}"
+
+
+def _verdict(found: Contrast) -> str:
+    margin = f"±{found.primary.margin:g}"
+    return {
+        "positive": "above 0.",
+        "negative": "below 0.",
+        "equivalent": f"within the declared margin of {margin}, by two one-sided tests at 5%.",
+    }.get(found.verdict, f"undecided, neither clear of 0 nor within the margin of {margin}.")
+
+
+def _remarks(data: ReportData, treated: Contrast, given_success: Contrast) -> list[str]:
+    remarks = []
+    if treated.chains and treated.without:
+        parts = [
+            f"{signed(treated.without[code])} without {language(code).name}"
+            for code in by_resource(list(treated.without))
+        ]
+        remarks.append(f"Leaving one language out: {', '.join(parts)}.")
+    if treated.unbalanced:
+        remarks.append("Some runs of this contrast are missing: the figure may move with them.")
+    remarks += _collapses(data, treated, given_success)
+    return [*remarks, NOT_A_CAUSE]
+
+
+def _collapses(data: ReportData, treated: Contrast, given_success: Contrast) -> list[str]:
+    """Diverged and degenerate shards in the headline, and the figure without the diverged."""
+    kinds = coverage(data.plan, data.states)
+    remarks = []
+    if kinds["diverged"]:
+        shards = plural(len(kinds["diverged"]), "diverged training")
+        success = "" if treated.mean == given_success.mean else signed(given_success.mean)
+        beside = f"; given success the figure is {success}" if success else ""
+        remarks.append(f"The sweep has {shards}, counted as 0 (intention to treat){beside}.")
+    if kinds["degenerate"]:
+        shards = plural(len(kinds["degenerate"]), "degenerate shard")
+        remarks.append(f"The sweep has {shards}; their scores are kept.")
+    return remarks
+
+
+def coverage_line(data: ReportData) -> str:
+    """`51 of 57 shards done, 2 failed, 4 missing`, no kind named that has none."""
+    kinds = coverage(data.plan, data.states)
+    done = len(kinds["done"]) + len(kinds["degenerate"])
+    rest = [
+        f"{len(entries)} {kind}" for kind, entries in kinds.items() if entries and kind != "done"
+    ]
+    return ", ".join([f"{done} of {len(data.plan.shards)} shards done", *rest])
+
+
+def group_line(languages: Sequence[str]) -> str:
+    """Which languages count as low-resource, by what rule, and that English is in no group."""
+    low = [language(code) for code in by_resource(languages) if language(code).low_resource]
+    names = listing([entry.name for entry in low if entry.code != "en"])
+    return (
+        f"Low-resource: under 10 GiB of CC-100 text ({names or 'none here'}). "
+        "English is in neither group."
+    )

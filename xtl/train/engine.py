@@ -1,0 +1,212 @@
+"""DeepSpeed's engine for one training: AdamW over fp32 masters, ZeRO 0–3, bf16 or fp32."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from xtl.data.batches import PaddedBatch
+from xtl.sweep.shard import TrainSpec
+from xtl.train.schedule import linear_factor
+
+CLIENT_KEY = "xtl"
+"""Our part of a checkpoint's client state; DeepSpeed keeps keys of its own beside it."""
+
+_REDUCE_BUCKET = 50_000_000  # elements; the default takes 1 GB of memory for any model
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """How a training is computed; changes its result by rounding only, so it is no identity.
+
+    `micro_batch` counts sequences of one rank; `checkpoint_seconds` is the time between saves.
+    """
+
+    ranks: int
+    zero_stage: int
+    micro_batch: int
+    checkpoint_seconds: float = 60.0
+
+
+def deepspeed_config(spec: TrainSpec, settings: EngineSettings) -> dict[str, Any]:
+    """DeepSpeed's configuration. Gradients are summed in fp32 wherever DeepSpeed can.
+
+    (It cannot under ZeRO 0 with bf16: there micro-batches add up in bf16.)
+    """
+    config: dict[str, Any] = {
+        "train_micro_batch_size_per_gpu": settings.micro_batch,
+        # One a step for DeepSpeed: an update's micro-batches are counted here, they vary.
+        "gradient_accumulation_steps": 1,
+        "gradient_clipping": spec.recipe.clip_norm,
+        "communication_data_type": "fp32",
+        "zero_optimization": {
+            "stage": settings.zero_stage,
+            "overlap_comm": False,
+            "reduce_bucket_size": _REDUCE_BUCKET,
+        },
+        "steps_per_print": None,
+    }
+    if spec.precision == "bf16":
+        config["bf16"] = {"enabled": True}
+        if settings.zero_stage > 0:
+            config["data_types"] = {"grad_accum_dtype": "fp32"}
+    return config
+
+
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Trainable parameters in two groups: no decay on biases and LayerNorm (vectors)."""
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return [
+        {"params": [each for each in trainable if each.ndim > 1], "weight_decay": weight_decay},
+        {"params": [each for each in trainable if each.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+class Engine:
+    """One training's model, optimiser and schedule. All methods but `close` are collective."""
+
+    def __init__(self, model: nn.Module, spec: TrainSpec, settings: EngineSettings) -> None:
+        import deepspeed
+
+        recipe = spec.recipe
+        # Held through initialisation, which casts the parameters' data to bf16.
+        weights = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
+        optimizer = torch.optim.AdamW(
+            parameter_groups(model, recipe.weight_decay),
+            lr=recipe.learning_rate,
+            eps=recipe.adam_epsilon,
+            fused=True,
+        )
+        with _silence():
+            self._engine, *_ = deepspeed.initialize(
+                model=model,
+                optimizer=optimizer,
+                lr_scheduler=lambda basic: LambdaLR(
+                    basic,
+                    lambda update: linear_factor(update, spec.updates, recipe.warmup_fraction),
+                ),
+                config=deepspeed_config(spec, settings),
+                dist_init_required=False,
+            )
+        self._engine.train()
+        self._reset(weights)
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate that the next update is taken with."""
+        return float(self._engine.get_lr()[0])
+
+    def accumulate(self, batch: PaddedBatch, weight: float, last: bool) -> tuple[Tensor, Tensor]:
+        """Add `weight` × the batch's gradient to the update's; (sum of losses, correct targets).
+
+        `last` says that this is the rank's last micro-batch of the update.
+        """
+        ids, mask, labels = (
+            torch.from_numpy(array).to(self._engine.device)
+            for array in (batch.input_ids, batch.mask, batch.labels)
+        )
+        self._engine.set_gradient_accumulation_boundary(last)
+        loss, correct = self._engine(ids, mask, labels)
+        # DeepSpeed means over ranks: undone here, so that the weights alone decide.
+        scaled = loss * (weight * dist.get_world_size())
+        self._engine.backward(scaled, scale_wrt_gas=False)
+        return loss.detach(), correct
+
+    def step(self) -> float | None:
+        """Take the update. The gradient's norm before clipping, where DeepSpeed tells it.
+
+        A norm that is not finite leaves the parameters as they were.
+        """
+        self._engine.step()
+        norm = self._engine.get_global_grad_norm()
+        return None if norm is None else float(norm)
+
+    def masters(self) -> Iterator[tuple[str, Tensor]]:
+        """(name, whole fp32 master) of every trainable parameter."""
+        from deepspeed.utils import safe_get_full_fp32_param
+
+        copies = self._unpartitioned_masters()
+        for name, parameter in self._trainable():
+            master = safe_get_full_fp32_param(parameter)
+            if master is None:  # ZeRO 0
+                master = copies.get(parameter, parameter).detach()
+            yield name, master
+
+    def save(self, folder: Path, tag: str, state: Mapping[str, Any]) -> None:
+        """Write `folder/tag` with our `state` in it. Frozen parameters are left out."""
+        with _silence():
+            self._engine.save_checkpoint(
+                str(folder),
+                tag=tag,
+                client_state={CLIENT_KEY: dict(state)},
+                save_latest=False,
+                exclude_frozen_parameters=True,
+            )
+
+    def load(self, folder: Path, tag: str) -> dict[str, Any]:
+        """Take over `folder/tag`; our state in it. Frozen parameters stay as they are."""
+        with _silence():
+            _, client_state = self._engine.load_checkpoint(
+                str(folder), tag=tag, load_module_strict=False
+            )
+        state: dict[str, Any] = client_state[CLIENT_KEY]
+        return state
+
+    def close(self) -> None:
+        """Let go of what DeepSpeed holds, so that another training can follow in this process."""
+        self._engine.destroy()
+
+    def _trainable(self) -> Iterator[tuple[str, nn.Parameter]]:
+        named = self._engine.module.named_parameters()
+        return ((name, parameter) for name, parameter in named if parameter.requires_grad)
+
+    def _unpartitioned_masters(self) -> dict[nn.Parameter, Tensor]:
+        """fp32 copies by parameter under ZeRO 0 with bf16; empty elsewhere."""
+        optimizer = self._engine.optimizer
+        groups = zip(
+            getattr(optimizer, "fp16_groups", ()), getattr(optimizer, "fp32_groups", ()),
+            strict=False,
+        )  # fmt: skip
+        return {p: copy for group in groups for p, copy in zip(*group, strict=True)}
+
+    def _reset(self, weights: Mapping[str, Tensor]) -> None:
+        """Make masters the `weights` exactly, and the optimiser one that took no step.
+
+        DeepSpeed derives masters from parameters that it has rounded to bf16, and under ZeRO 0
+        takes a step with zero gradients, which decays weights and counts as Adam's first.
+        """
+        self._engine.basic_optimizer.state.clear()
+        copies = self._unpartitioned_masters()
+        for name, parameter in self._trainable():
+            if parameter in copies:
+                copies[parameter].data.copy_(weights[name])
+            else:
+                _set_master(parameter, weights[name])
+
+
+def _set_master(parameter: nn.Parameter, value: Tensor) -> None:
+    from deepspeed.utils import safe_set_full_fp32_param, safe_set_local_fp32_param
+
+    if not hasattr(parameter, "ds_tensor"):
+        safe_set_full_fp32_param(parameter, value)
+        return
+    # ZeRO 3 refuses a whole value whose size the ranks do not divide.
+    part = parameter.ds_tensor.numel()
+    padded = nn.functional.pad(value.flatten(), (0, part * dist.get_world_size() - value.numel()))
+    safe_set_local_fp32_param(parameter, padded[part * dist.get_rank() :][:part])
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """DeepSpeed prints memory figures and the like unasked."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield
