@@ -26,16 +26,16 @@ def test_online_with_a_key_in_the_environment(
     assert is_online()
 
 
+@pytest.mark.parametrize(("host", "counts"), [("wandb.example.org", True), ("other.org", False)])
 def test_a_key_of_wandb_login_counts_for_its_own_server_only(
-    monkeypatch: pytest.MonkeyPatch, empty_home: Path
+    monkeypatch: pytest.MonkeyPatch, empty_home: Path, host: str, counts: bool
 ) -> None:
     netrc = empty_home / ".netrc"
-    netrc.write_text(f"machine wandb.example.org login user password {'0' * 40}\n")
+    netrc.write_text(f"machine {host} login user password {'0' * 40}\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("WANDB_MODE", "online")
-    assert not is_online()
     monkeypatch.setenv("WANDB_BASE_URL", "https://wandb.example.org")
-    assert is_online()
+    assert is_online() is counts
 
 
 def test_the_project_is_xtl_unless_the_environment_names_another(

@@ -223,10 +223,11 @@ def test_a_server_that_does_not_answer_leaves_the_run_in_a_file(
     monkeypatch.setenv("WANDB_MODE", "online")
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")  # the discard port: refused
-    monkeypatch.setenv("WANDB_INIT_TIMEOUT", "2")
+    monkeypatch.setattr("xtl.tracking.run.INIT_TIMEOUT", 2.0)
     with Tracker(tmp_path, identity(), {"lr": 0.1}) as tracker:
         tracker.log(1, {"train/loss": 1.0})
     assert any("written offline" in line for line in caplog.messages)
     record = merge(read_folder(tmp_path))["5ha1d"]
     assert (record.exit_code, record.last_step) == (0, 1)
     assert "offline-run" in record.source
+    assert "0" * 40 not in caplog.text

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -85,7 +86,7 @@ def deal(lengths: Sequence[int], ranks: int, micro_batch: int) -> list[list[list
 def _cut(order: Sequence[int], pieces: int) -> list[Sequence[int]]:
     """Consecutive pieces whose sizes differ by one at most."""
     ends = [len(order) * piece // pieces for piece in range(pieces + 1)]
-    return [order[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+    return [order[start:end] for start, end in pairwise(ends)]
 
 
 def slots(lengths: Sequence[int], hands: Sequence[Sequence[Sequence[int]]]) -> int:

@@ -19,16 +19,20 @@ if TYPE_CHECKING:
 _BATCH_ROWS = 10_000
 
 
-def load_rows(folder: Path, config: str, split: str) -> datasets.Dataset:
-    """One split in memory, with the set's own features. No network, no cache, no lock.
+def load_rows(
+    folder: Path, config: str, split: str, scratch: Path | None = None
+) -> datasets.Dataset:
+    """One split in memory, with the set's own features. No network, and no cache is left.
 
-    UserError where the config or the split is missing, or where the files cannot be read.
+    `scratch` is a folder of this machine (the system's temporary one if None): the library takes
+    a file lock in it, which a shared file system may not grant. UserError where the config or
+    the split is missing, or where the files cannot be read.
     """
     names = config_names(folder)
     if config not in names:
         raise UserError(f"{folder}: found no config {config}, expected one of {_listed(names)}")
     try:
-        return _read(folder, config, split)
+        return _read(folder, config, split, scratch)
     except _unreadable() as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(f"{folder}: {config}/{split} cannot be read: {first}") from error
@@ -60,14 +64,15 @@ def _has_tables(folder: Path) -> bool:
     return any(path.suffix not in {".md", ""} for path in folder.iterdir() if path.is_file())
 
 
-def _read(folder: Path, config: str, split: str) -> datasets.Dataset:
+def _read(folder: Path, config: str, split: str, scratch: Path | None) -> datasets.Dataset:
     """Stream the split and keep it: the one way of the library that writes no cache."""
     import datasets
 
-    # The library takes a file lock in its cache folder even so; it gets a folder of its own.
-    with tempfile.TemporaryDirectory(prefix="xtl-rows-") as scratch:
+    if scratch is not None:
+        scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="xtl-rows-", dir=scratch) as cache:
         splits: Mapping[str, datasets.IterableDataset] = datasets.load_dataset(
-            str(folder), **_chosen(folder, config), streaming=True, cache_dir=scratch
+            str(folder), **_chosen(folder, config), streaming=True, cache_dir=cache
         )
         if split not in splits:
             raise UserError(

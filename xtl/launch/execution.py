@@ -162,12 +162,12 @@ class Execution:
         return load_rows(folder, table.config, table.split)
 
     def _train(self, spec: TrainSpec) -> Result | None:
-        from xtl.train.trainer import EngineSettings, TrainJob, train
+        from xtl.train.engine import EngineSettings
+        from xtl.train.trainer import TrainJob, train
 
         job = TrainJob(
             spec=spec,
             rows=self._rows(spec.data),
-            public_model=self._mirror.find(spec.model.repo, spec.model.revision),
             start_from=self._checkpoint(),
             checkpoints=self._store.checkpoints(self._shard.id),
             artifact=self._store.artifact(self._shard.id),

@@ -21,7 +21,7 @@ from xtl.report.palette import INK, PAPER, RULE
 
 WIDTH = 372.0
 HEIGHT = 268.0
-FONT = 8.5
+FONT = 9.0
 LINE = FONT * 1.25  # the least distance between two labels
 LEFT, TOP, BOTTOM = 30.0, 20.0, 34.0
 _LEADER = 15.0

@@ -42,9 +42,21 @@ from xtl.report.views import Point, View, is_low, series_name
 _SIZES = "English intermediate examples (log scale{})"
 
 
-def languages_figure(view: View) -> Figure:
-    """The metric against size, a line a language, the low-resource ones in colour."""
-    return _lines(view, view.languages, view.sizes, gains=False)
+def languages_figure(view: View, scale: tuple[float, float] | None = None) -> Figure:
+    """The metric against size, a line a language, the low-resource ones in colour.
+
+    `scale` is the least and greatest value of the axis, for pictures that are to be compared.
+    """
+    return _lines(view, view.languages, view.sizes, gains=False, scale=scale)
+
+
+def common_scale(views: Sequence[View]) -> tuple[float, float] | None:
+    """The least and greatest mean of any language in the views; None where there is none."""
+    values = [
+        point.mean for view in views for (name, _), point in view.levels.items()
+        if name in view.languages and point.runs
+    ]  # fmt: skip
+    return (min(values), max(values)) if values else None
 
 
 def groups_figure(view: View) -> Figure:
@@ -104,7 +116,7 @@ def _pad(axes: Axes, values: Sequence[float]) -> None:
 
 def _lines(
     view: View, names: Sequence[str], sizes: tuple[tuple[str, int], ...], *, gains: bool,
-    bands: bool = False,
+    bands: bool = False, scale: tuple[float, float] | None = None,
 ) -> Figure:  # fmt: skip
     broken = any(not examples for _, examples in sizes)
     with style():
@@ -115,6 +127,8 @@ def _lines(
         for name in names:
             points = [view.gain(name, s) if gains else view.level(name, s) for s, _ in sizes]
             _line(axes, grid, points, _look(view, name), bands)
+        if scale:
+            axes.update_datalim([(grid.position(sizes[0][1]), value) for value in scale])
         _value_axis(axes, view, gains)
         side_labels(axes, [_label(view, name, grid, gains, axes) for name in names], body)
     return figure
@@ -173,7 +187,7 @@ def _band(axes: Axes, points: Sequence[tuple[float, Point]], look: Look) -> None
 def _range(axes: Axes, x: float, point: Point, look: Look) -> None:
     """The range at one size, so that it shows where its neighbours have none."""
     if point.runs > 1:
-        axes.vlines(x, point.minimum, point.maximum, color=look.colour, linewidth=3, alpha=0.3)
+        axes.vlines(x, point.minimum, point.maximum, color=look.colour, linewidth=2, alpha=0.35)
 
 
 def _marker(look: Look, hollow: bool, size: float = 4.6) -> dict[str, object]:

@@ -39,7 +39,7 @@ def _retrieval_alone(views: Sequence[View]) -> list[View]:
 
 
 def _show_curve(console: Console, views: Sequence[View], view: View) -> None:
-    console.print(Text(_title(view), style="bold"))
+    console.print(Text(f"{view.title}, in %", style="bold"))
     before, after = beside(views, view, ""), beside(views, view, view.target)
     _print(console, _groups_table(view, before, after))
     _show_languages(console, view)
@@ -58,13 +58,8 @@ def _legend(view: View, retrieval: View | None) -> list[str]:
             f"Retrieval: mean {retrieval.metric_name} on {retrieval.set}, before and after the "
             "target training."
         )
-    partial = any(point.partial for point in view.levels.values())
-    return [*lines, _FOOTNOTE] if partial else lines
-
-
-def _title(view: View) -> str:
-    path = f"{view.task} → {view.target}" if view.target else view.task
-    return f"{path}, arm {view.arm}: {view.metric_name} on {view.set}, in %"
+    marked = any(shown.partial for shown in (view, retrieval) if shown)
+    return [*lines, _FOOTNOTE] if marked else lines
 
 
 def _show_headline(console: Console, data: ReportData) -> None:
@@ -73,7 +68,8 @@ def _show_headline(console: Console, data: ReportData) -> None:
         console.print(Text(UNDECLARED))
     else:
         console.print(Text(f"{found.figure} {found.unit}", style="bold"))
-        for line in (found.claim, found.certainty, *found.remarks):
+        chains = ", ".join(f"{name} {value}" for name, value in found.chains)
+        for line in filter(None, (found.claim, chains, found.certainty, *found.remarks)):
             console.print(Text(line))
     console.print(Text(coverage_line(data)))
 
@@ -108,18 +104,20 @@ def _groups_table(view: View, before: View | None, after: View | None) -> Table:
     for position, heading in enumerate(headings):
         _column(table, heading, left=position == 0)
     for size, examples in view.sizes:
-        point = view.level(main, size)
         cells = [
-            size, count(examples), _mean(view.level(ENGLISH, size)), _mean(point), _span(point),
-            _mean(view.level(HIGH, size)), _gain(view, main, size, examples),
+            size, count(examples), _mean(view, ENGLISH, size), _mean(view, main, size),
+            _span(view.level(main, size)), _mean(view, HIGH, size),
+            _gain(view, main, size, examples),
         ]  # fmt: skip
-        cells += [_mean(v.level(WITHOUT_ENGLISH, size)) for v in (before, after) if v]
+        cells += [_mean(v, WITHOUT_ENGLISH, size) for v in (before, after) if v]
         table.add_row(*map(escape, cells))
     return table
 
 
-def _mean(point: Point) -> str:
-    return number(point.mean) + (_FEWER if point.partial else "")
+def _mean(view: View, name: str, size: str) -> str:
+    """The mean, marked where replicates are missing; a space there if the view has any mark."""
+    point = view.level(name, size)
+    return number(point.mean) + (_FEWER if point.partial else " " if view.partial else "")
 
 
 def _span(point: Point) -> str:
@@ -145,7 +143,7 @@ def _show_languages(console: Console, view: View) -> None:
 
 def _language_row(view: View, code: str, block: Iterable[tuple[str, int]]) -> list[str]:
     size = language(code).cc100_gib
-    values = [_mean(view.level(code, label)) for label, _ in block]
+    values = [_mean(view, code, label) for label, _ in block]
     return [series_name(code), ABSENT if size is None else f"{size:.1f}", *values]
 
 

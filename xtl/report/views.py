@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -75,8 +75,17 @@ class View:
         return metric_name(self.metric)
 
     @property
+    def title(self) -> str:
+        path = f"{self.task} → {self.target}" if self.target else self.task
+        return f"{self.metric_name} on {self.set} ({path}, arm {self.arm})"
+
+    @property
     def empty(self) -> bool:
         return not any(point.runs for point in self.levels.values())
+
+    @property
+    def partial(self) -> bool:
+        return any(point.partial for point in self.levels.values())
 
     @property
     def key(self) -> str:
@@ -112,21 +121,29 @@ class View:
 
 
 def make_views(
-    table: pd.DataFrame, primary: Primary | None, metrics: Iterable[str] | None = None
+    table: pd.DataFrame, primary: Primary | None, *, headline: bool = True
 ) -> list[View]:
-    """A view of each curve, the primary's first, retrieval last, else in the table's order.
+    """A view of each curve, the primary's first and retrieval last.
 
-    Headline metrics only, unless `metrics` names others.
+    Of each set's headline metric, or of all its other metrics.
     """
-    wanted = set(metrics) if metrics is not None else None
-    chosen = table[
+    is_headline = pd.Series(
         [
-            metric in wanted if wanted is not None else metric == EVALUATION_SETS[name].headline
+            metric == EVALUATION_SETS[name].headline
             for name, metric in zip(table["set"], table["metric"], strict=True)
-        ]
-    ]
+        ],
+        index=table.index,
+        dtype=bool,
+    )
+    chosen = table[is_headline == headline]
     views = [_view(curve) for _, curve in chosen.groupby(CURVE, sort=False)]
-    return sorted(views, key=lambda view: (view.retrieval, not _is_primary(view, primary)))
+    return sorted(views, key=lambda view: _rank(view, primary))
+
+
+def _rank(view: View, primary: Primary | None) -> tuple[bool, bool, bool]:
+    """Retrieval after the rest, there before target training first."""
+    after = view.retrieval and bool(view.target)
+    return view.retrieval, after, not view.retrieval and not _is_primary(view, primary)
 
 
 def _is_primary(view: View, primary: Primary | None) -> bool:

@@ -24,11 +24,12 @@ NOT_A_CAUSE = (
 
 @dataclass(frozen=True)
 class Headline:
-    """One figure, what it is of, how sure it is, and what qualifies it; `figure` may be absent."""
+    """One figure, what it is of, each replicate's, how sure it is, and what qualifies it."""
 
     figure: str
     unit: str
     claim: str
+    chains: tuple[tuple[str, str], ...]  # ("replicate 1", "+2.3")
     certainty: str
     remarks: tuple[str, ...]
 
@@ -44,13 +45,14 @@ def headline(data: ReportData) -> Headline | None:
         figure=signed(treated.mean),
         unit=_unit(treated),
         claim=_claim(treated),
+        chains=tuple((f"replicate {seed}", signed(v)) for seed, v in treated.chains.items()),
         certainty=_certainty(treated),
         remarks=tuple(_remarks(data, treated, given_success)),
     )
 
 
 def treated_table(data: ReportData) -> pd.DataFrame:
-    """The table by intention to treat (what diverged is at the floor): all that is shown is of it."""
+    """The table by intention to treat, of which all is made that is shown."""
     return intention_to_treat(data.table, diverged(data.plan, data.states))
 
 
@@ -85,8 +87,8 @@ def _certainty(found: Contrast) -> str:
     if found.verdict == "no data":
         return "Nothing to report yet."
     if found.interval is None:
-        spread = f" ({signed_span(*found.range)})" if len(found.chains) > 1 else ""
-        return f"{chains}{spread}: no interval, it takes {CHAINS_FOR_AN_INTERVAL}. Undecided."
+        spread = f", {signed_span(*found.range)}" if len(set(found.chains.values())) > 1 else ""
+        return f"{chains}{spread}: no interval (that takes {CHAINS_FOR_AN_INTERVAL}), so undecided."
     interval = f"95% interval {signed_span(*found.interval)} (t over {chains})"
     return f"{interval}: {_verdict(found)}"
 
@@ -125,18 +127,21 @@ def _collapses(data: ReportData, treated: Contrast, given_success: Contrast) -> 
         remarks.append(f"The sweep has {shards}, counted as 0 (intention to treat){beside}.")
     if kinds["degenerate"]:
         shards = plural(len(kinds["degenerate"]), "degenerate shard")
-        remarks.append(f"The sweep has {shards}; their scores are kept.")
+        remarks.append(f"The sweep has {shards}, whose score is kept.")
     return remarks
 
 
 def coverage_line(data: ReportData) -> str:
-    """`51 of 57 shards done, 2 failed, 4 missing`, no kind named that has none."""
+    """`51 of 57 shards done (1 degenerate), 2 failed, 4 missing`, without kinds that have none."""
     kinds = coverage(data.plan, data.states)
-    done = len(kinds["done"]) + len(kinds["degenerate"])
+    degenerate = len(kinds["degenerate"])
+    done = f"{len(kinds['done']) + degenerate} of {len(data.plan.shards)} shards done"
     rest = [
-        f"{len(entries)} {kind}" for kind, entries in kinds.items() if entries and kind != "done"
+        f"{len(entries)} {kind}"
+        for kind, entries in kinds.items()
+        if entries and kind not in ("done", "degenerate")
     ]
-    return ", ".join([f"{done} of {len(data.plan.shards)} shards done", *rest])
+    return ", ".join([done + (f" ({degenerate} degenerate)" if degenerate else ""), *rest])
 
 
 def group_line(languages: Sequence[str]) -> str:

@@ -97,3 +97,11 @@ EVALUATION_SETS: dict[str, EvaluationSet] = {
         ),
     )
 }
+
+NOTES: dict[str, str] = {
+    "xtl/cldr-lookup": "The data are generated, not written by people: questions about facts from "
+    "Unicode's CLDR in short made-up paragraphs. They test look-up across languages, not reading.",
+    "xtl/multilingual-e5-small-q4": "The encoder is a small relative of XLM-R (12 layers, hidden "
+    "384, XLM-R's tokenizer) with weights rounded to 4 bits: its scores say nothing of XLM-R.",
+}
+"""What a reader of a report must know of a model or a data set, by repo."""

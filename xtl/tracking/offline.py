@@ -50,6 +50,11 @@ def read_history(path: Path, keys: Collection[str]) -> list[dict[str, float]]:
     return [row for row in kept if row]
 
 
+def is_complete(path: Path) -> bool:
+    """True when the file holds the record of the run's end."""
+    return any(record.WhichOneof("record_type") == "exit" for record in _records(path))
+
+
 def _read(path: Path, source: str) -> RunRecord | None:
     run: Any = None
     config: dict[str, str] = {}

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,12 +19,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from xtl.tracking.mode import is_online, project
+from xtl.tracking.offline import is_complete
 from xtl.tracking.record import ATTEMPT, SHARD, STEP, encode, flatten
 
 if TYPE_CHECKING:
     from wandb import Run, Settings
 
+INIT_TIMEOUT = 30.0  # seconds for a server to answer (wandb's default is 90)
 FINISH_TIMEOUT = 300.0  # seconds to upload at the end; what is left stays in the file
+_CLOSING = 10.0  # seconds for the service process to close a file or itself
 _LOG = logging.getLogger(__name__)
 
 
@@ -84,13 +89,10 @@ class Tracker:
         """End the run; 143 after SIGTERM, from the loop and not from the signal's handler.
 
         Where SIGTERM reaches wandb's service process too, as Slurm's does, the exit code is lost
-        and the run reads as not finished; rows up to a second before are kept. A second call does
-        nothing.
+        and the run reads as not finished; rows up to a second before are kept. When this returns
+        the file is complete. A second call does nothing.
         """
-        run = self._run
-        self._tell(lambda run: run.finish(exit_code=exit_code))
-        if run is not None and self._run is not None and exit_code == 0:
-            _tidy(Path(run.dir).parent)
+        self._tell(lambda run: _finish(run, exit_code))
         self._run = None
 
     def __enter__(self) -> Self:
@@ -137,7 +139,7 @@ def _prepare(folder: Path) -> None:
 def _open(folder: Path, identity: RunIdentity, config: dict[str, Any]) -> Run:
     try:
         return _begin(folder, identity, config)
-    except OSError:  # the service process of an earlier run is gone; a second call starts another
+    except Exception:  # the service process of an earlier run is gone; this starts another
         _forget_service()
         return _begin(folder, identity, config)
 
@@ -150,6 +152,7 @@ def _begin(folder: Path, identity: RunIdentity, config: dict[str, Any]) -> Run:
             return _init("online", folder, identity, config)
         except wandb.Error as error:
             _LOG.warning("W&B does not answer, this run is written offline: %s", error)
+            _forget_service()
     return _init("offline", folder, identity, config)
 
 
@@ -181,6 +184,7 @@ def _settings() -> Settings:
     return wandb.Settings(
         # a killed run keeps all but its last second: wandb flushes every 15 s, and 32 KiB
         x_transaction_log_flush_interval=1.0,
+        init_timeout=INIT_TIMEOUT,
         finish_timeout=FINISH_TIMEOUT,  # a server that died would hang the job
         silent=True,
         console="off",  # the job's own log has it
@@ -195,6 +199,17 @@ def _settings() -> Settings:
         x_disable_machine_info=True,
         x_save_requirements=False,
     )
+
+
+def _finish(run: Run, exit_code: int) -> None:
+    folder = Path(run.dir).parent
+    run.finish(exit_code=exit_code)
+    closing = time.monotonic() + _CLOSING
+    # under load wandb returns some milliseconds before its service has written the last block
+    while not all(map(is_complete, folder.glob("*.wandb"))) and time.monotonic() < closing:
+        time.sleep(0.01)
+    if exit_code == 0:
+        _tidy(folder)
 
 
 def _tidy(folder: Path) -> None:
@@ -213,11 +228,17 @@ def _give_up(error: Exception) -> None:
 
 
 def _forget_service() -> None:
-    """Drop a dead service process, which would else raise at exit and refuse the next run."""
+    """Drop a service process that is dead or stuck; it would raise at exit, or refuse a next run."""
     import wandb
 
-    with suppress(Exception, SystemExit):
-        wandb.teardown()
+    def teardown() -> None:
+        with suppress(Exception, SystemExit):
+            wandb.teardown(exit_code=1)  # a run still open did not end well
+
+    # it waits for uploads without limit; what is left of it ends with this process
+    thread = threading.Thread(target=teardown, daemon=True)
+    thread.start()
+    thread.join(_CLOSING)
 
 
 def _exit_code(error: BaseException | None) -> int:

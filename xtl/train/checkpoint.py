@@ -6,7 +6,7 @@ in it, which rank 0 writes last, with size and sha256 of every file. The last tw
 
 from __future__ import annotations
 
-import os
+import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,30 +15,27 @@ from typing import Any
 
 import torch.distributed as dist
 
-from xtl.data.mirror import file_hash
 from xtl.files import read_json, write_whole
 from xtl.train.distributed import gathered, on_rank_zero
 from xtl.train.engine import Engine
+from xtl.train.inventory import Inventory, find_fault, take_inventory
 
 MARKER = "COMPLETE.json"
 KEPT = 2
 
-Record = dict[str, dict[str, Any]]
-"""File name → its size and sha256."""
-
 
 @dataclass(frozen=True)
 class Layout:
-    """What resume state is bound to: DeepSpeed's files fit no other."""
+    """What resume state is bound to: DeepSpeed's files of another one do not fit."""
 
     ranks: int
     zero_stage: int
-    precision: str
 
 
 @dataclass(frozen=True)
 class Resumed:
-    """`state` of the checkpoint that was loaded, None if there was none; what was passed over."""
+    """Our `state` in the checkpoint that was loaded (None: there was none), and what was passed
+    over on the way to it, each with the reason."""
 
     state: dict[str, Any] | None
     passed_over: tuple[str, ...]
@@ -56,8 +53,8 @@ def save(
     tag = f"step-{update:06}"
     on_rank_zero(lambda: shutil.rmtree(folder / tag, ignore_errors=True))
     engine.save(folder, tag, state)
-    record = _record(folder / tag)
-    on_rank_zero(lambda: _commit(folder, tag, record, layout, fence))
+    inventory = _inventory(folder / tag)
+    on_rank_zero(lambda: _commit(folder, tag, inventory, layout, fence))
 
 
 def load(engine: Engine, folder: Path, layout: Layout) -> Resumed:
@@ -76,47 +73,38 @@ def _tags(folder: Path) -> list[str]:
     return sorted((path.name for path in folder.glob("step-*")), reverse=True)
 
 
-def _record(folder: Path) -> Record:
-    """Size and hash of every file, all of them on disk. Collective: the ranks share the work."""
-    names = sorted(path.name for path in folder.iterdir())
-    mine: Record = {}
-    for name in _share(names):
-        path = folder / name
-        _sync(path)
-        mine[name] = {"size": path.stat().st_size, "sha256": file_hash(path)}
-    return {name: entry for part in gathered(mine) for name, entry in part.items()}
-
-
 def _commit(
-    folder: Path, tag: str, record: Record, layout: Layout, fence: Callable[[], None]
+    folder: Path, tag: str, inventory: Inventory, layout: Layout, fence: Callable[[], None]
 ) -> None:
     fence()
-    marker = {"layout": asdict(layout), "files": dict(sorted(record.items()))}
-    write_whole(folder / tag / MARKER, _json(marker))
-    for old in _tags(folder)[KEPT:]:
-        shutil.rmtree(folder / old, ignore_errors=True)
+    marker = {"layout": asdict(layout), "files": dict(sorted(inventory.items()))}
+    write_whole(folder / tag / MARKER, json.dumps(marker, indent=1))
+    # A later tag is one that was passed over: this training has come a different way since.
+    kept = [each for each in _tags(folder) if each <= tag][:KEPT]
+    for other in set(_tags(folder)) - set(kept):
+        shutil.rmtree(folder / other, ignore_errors=True)
+
+
+def _inventory(folder: Path) -> Inventory:
+    """Of all files. Collective: the ranks share the hashing."""
+    names = sorted(path.name for path in folder.iterdir())
+    parts = gathered(take_inventory(folder, _share(names)))
+    return {name: entry for part in parts for name, entry in part.items()}
 
 
 def _fault(folder: Path, layout: Layout) -> str | None:
-    """What is wrong with a checkpoint, if anything. Collective: the ranks share the work."""
-    faults = gathered(_fault_here(folder, layout))
+    """What is wrong with a checkpoint, if anything. Collective: the ranks share the hashing."""
+    faults = gathered(_fault_in_share(folder, layout))
     return next((fault for fault in faults if fault is not None), None)
 
 
-def _fault_here(folder: Path, layout: Layout) -> str | None:
+def _fault_in_share(folder: Path, layout: Layout) -> str | None:
     marker = read_json(folder / MARKER)
-    if not isinstance(marker, dict):
-        return f"no {MARKER}"
+    if marker is None:
+        return f"{MARKER}: found none"
     if marker["layout"] != asdict(layout):
         return f"found state of {marker['layout']}, expected {asdict(layout)}"
-    for name in _share(sorted(marker["files"])):
-        entry, path = marker["files"][name], folder / name
-        size = path.stat().st_size if path.is_file() else None
-        if size != entry["size"]:
-            return f"{name}: found {size} bytes, expected {entry['size']}"
-        if file_hash(path) != entry["sha256"]:
-            return f"{name}: content does not match its checksum"
-    return None
+    return find_fault(folder, {name: marker["files"][name] for name in _share([*marker["files"]])})
 
 
 def _share(names: Sequence[str]) -> Sequence[str]:

@@ -105,6 +105,12 @@ class Engine:
         """The rate that the next update is taken with."""
         return float(self._engine.get_lr()[0])
 
+    @property
+    def frozen(self) -> list[str]:
+        """Names of the parameters that are not trained."""
+        named = self._engine.module.named_parameters()
+        return [name for name, parameter in named if not parameter.requires_grad]
+
     def accumulate(self, batch: PaddedBatch, weight: float, last: bool) -> tuple[Tensor, Tensor]:
         """Add `weight` × the batch's gradient to the update's; (sum of losses, correct targets).
 

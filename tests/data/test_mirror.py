@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from xtl.data import mirror as module
+from xtl.data.mirror import Mirror, Snapshot, content_hash, verify
+from xtl.errors import UserError
+
+
+def fill(folder: Path, text: str = "one") -> Path:
+    (folder / "part").mkdir(parents=True)
+    (folder / "part" / "rows.jsonl").write_text(text)
+    (folder / "README.md").write_text("read me")
+    return folder
+
+
+def published(mirror: Mirror, text: str = "one", repo: str = "owner/name") -> Snapshot:
+    with mirror.staging() as staged:
+        return mirror.publish(repo, fill(staged, text))
+
+
+def test_the_content_hash_is_the_documented_one(tmp_path: Path) -> None:
+    (tmp_path / "b").write_text("two")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x").write_text("")
+    lines = [
+        f"{name}\0{len(text)}\0{hashlib.sha256(text.encode()).hexdigest()}\n"
+        for name, text in [("a/x", ""), ("b", "two")]
+    ]
+    assert content_hash(tmp_path) == hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+@pytest.mark.parametrize("change", ["content", "name", "size of nothing"])
+def test_any_change_of_a_file_changes_the_content_hash(tmp_path: Path, change: str) -> None:
+    before = content_hash(fill(tmp_path))
+    if change == "content":
+        (tmp_path / "README.md").write_text("read us")
+    elif change == "name":
+        (tmp_path / "README.md").rename(tmp_path / "README.txt")
+    else:
+        (tmp_path / "empty").touch()
+    assert content_hash(tmp_path) != before
+
+
+def test_a_snapshot_lies_under_its_repo_and_a_revision_made_of_its_content(tmp_path: Path) -> None:
+    snapshot = published(Mirror(tmp_path))
+    assert snapshot.folder == tmp_path / "owner/name" / snapshot.revision
+    assert snapshot.revision == f"content-{snapshot.fingerprint[:16]}"
+    assert snapshot.fingerprint == content_hash(snapshot.folder)
+    assert Mirror(tmp_path).find("owner/name", snapshot.revision) == snapshot.folder
+
+
+def test_published_files_are_read_only_and_open_to_all(tmp_path: Path) -> None:
+    snapshot = published(Mirror(tmp_path))
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in module._files(snapshot.folder)}
+    assert modes == {0o444}
+    assert stat.S_IMODE(snapshot.folder.stat().st_mode) == 0o755
+
+
+def test_a_repo_that_is_not_there_is_a_user_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"owner/name at content-1.*run `xtl prepare`"):
+        Mirror(tmp_path).find("owner/name", "content-1")
+
+
+def test_the_same_content_twice_is_one_snapshot_and_leaves_nothing_staged(tmp_path: Path) -> None:
+    first, second = published(Mirror(tmp_path)), published(Mirror(tmp_path))
+    assert first == second
+    assert list((tmp_path / ".staging").iterdir()) == []
+    assert [path.name for path in (tmp_path / "owner/name").iterdir()] == [first.revision]
+
+
+def test_new_content_is_published_beside_the_old(tmp_path: Path) -> None:
+    mirror = Mirror(tmp_path)
+    first, second = published(mirror, "one"), published(mirror, "two")
+    assert first.revision != second.revision
+    verify(first)
+    verify(second)
+
+
+def test_staged_files_never_show_when_filling_fails(tmp_path: Path) -> None:
+    mirror = Mirror(tmp_path)
+    with pytest.raises(RuntimeError), mirror.staging() as staged:
+        fill(staged)
+        raise RuntimeError
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_damaged_snapshot_fails_its_verification(tmp_path: Path) -> None:
+    snapshot = published(Mirror(tmp_path))
+    damaged = snapshot.folder / "README.md"
+    damaged.chmod(0o644)
+    damaged.write_text("read mo")
+    with pytest.raises(UserError, match="it was changed after it was published"):
+        verify(snapshot)
+
+
+def test_publishing_onto_a_damaged_snapshot_says_so(tmp_path: Path) -> None:
+    mirror = Mirror(tmp_path)
+    (published(mirror).folder / "README.md").unlink()
+    with pytest.raises(UserError, match="it was changed after it was published"):
+        published(mirror)
+
+
+def test_what_a_dead_process_left_staged_is_removed_and_a_living_one_s_is_kept(
+    tmp_path: Path,
+) -> None:
+    code = (
+        "import sys, os; from pathlib import Path; from xtl.data.mirror import Mirror\n"
+        "with Mirror(Path(sys.argv[1])).staging() as staged:\n"
+        "    (staged / 'half').write_text('x'); print(staged.name, flush=True)\n"
+        "    sys.stdin.readline() or os._exit(9)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    writer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert writer.stdin is not None
+    assert writer.stdout is not None
+    left = tmp_path / ".staging" / writer.stdout.readline().strip()
+    with Mirror(tmp_path).staging():
+        assert (left / "half").exists()
+    writer.kill()
+    writer.wait()
+    writer.stdin.close()
+    writer.stdout.close()
+    with Mirror(tmp_path).staging():
+        assert not left.exists()
+
+
+def test_another_host_s_staging_folder_goes_after_two_days(tmp_path: Path) -> None:
+    old, young = (tmp_path / ".staging" / f"else.where.{number}.x" for number in (1, 2))
+    old.mkdir(parents=True)
+    young.mkdir()
+    days_ago = old.stat().st_mtime - 3 * 24 * 3600
+    os.utime(old, (days_ago, days_ago))
+    with Mirror(tmp_path).staging():
+        assert not old.exists()
+        assert young.exists()
+
+
+def test_a_recipe_is_remembered_with_what_it_gave(tmp_path: Path) -> None:
+    mirror = Mirror(tmp_path)
+    snapshot = published(mirror)
+    assert mirror.recall("owner/name", {"version": 1}) is None
+    mirror.remember({"version": 1}, snapshot)
+    assert mirror.recall("owner/name", {"version": 1}) == snapshot
+    assert mirror.recall("owner/name", {"version": 2}) is None
+    assert mirror.recall("owner/other", {"version": 1}) is None
+
+
+def test_a_recipe_whose_snapshot_is_gone_is_forgotten(tmp_path: Path) -> None:
+    mirror = Mirror(tmp_path)
+    snapshot = published(mirror)
+    mirror.remember({"version": 1}, snapshot)
+    snapshot.folder.rename(tmp_path / "gone")
+    assert mirror.recall("owner/name", {"version": 1}) is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"revision": 1}', "{}"])
+def test_a_broken_index_entry_counts_as_none(tmp_path: Path, text: str) -> None:
+    mirror = Mirror(tmp_path)
+    mirror.remember({"version": 1}, published(mirror))
+    (entry,) = (tmp_path / ".index").rglob("*.json")
+    entry.write_text(text)
+    assert mirror.recall("owner/name", {"version": 1}) is None
+
+
+def test_of_many_publishers_at_once_all_get_the_same_snapshot(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from xtl.data.mirror import Mirror\n"
+        "mirror = Mirror(Path(sys.argv[1]))\n"
+        "with mirror.staging() as staged:\n"
+        "    (staged / 'rows.jsonl').write_text('x' * 1000)\n"
+        "    sys.stdin.readline()\n"
+        "    print(mirror.publish('owner/name', staged).folder)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    racers = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    for racer in racers:
+        assert racer.stdin is not None
+        racer.stdin.write("go\n")
+        racer.stdin.flush()
+    said = {racer.communicate()[0] for racer in racers}
+    assert [racer.returncode for racer in racers] == [0, 0, 0, 0]
+    assert len(said) == 1
+    assert list((tmp_path / ".staging").iterdir()) == []

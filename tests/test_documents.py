@@ -1,0 +1,119 @@
+"""README and docs: their commands run, their links lead somewhere, their manifests are valid."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from tests.test_packaging import VERBS, make
+from xtl.sweep import manifest as models
+from xtl.sweep.reading import parse_manifest
+from xtl.tasks.catalogue import EVALUATION_SETS, TASKS
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+GUIDE = ROOT / "docs" / "manifest.md"
+SECTIONS: dict[str, type[BaseModel]] = {
+    "## Keys": models.Manifest,
+    "### `model`": models.ModelChoice,
+    "### `engine`": models.Engine,
+    "### `intermediate`": models.TaskChoice,
+    "### `targets`": models.TargetChoice,
+    "### `training`": models.Training,
+    "### `retrieval`": models.RetrievalChoice,
+    "### `arms`": models.Arm,
+    "### `primary`": models.Primary,
+}
+WORDS: dict[str, Any] = {"the task's": None, "its defaults": {}}
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    text = path.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def table(path: Path, heading: str) -> dict[str, list[str]]:
+    """The first table below a heading: first cell, without its quotes, to the other cells."""
+    below = path.read_text(encoding="utf-8").partition(f"\n{heading}\n")[2]
+    lines = re.search(r"(?:^\|.*\n)+", below, re.MULTILINE)
+    assert lines, heading
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[0].splitlines()[2:]]
+    return {row[0].strip("`"): row[1:] for row in rows}
+
+
+COMMANDS = [
+    line.split()
+    for path in DOCUMENTS
+    for block in blocks(path, "sh")
+    for line in block.splitlines()
+]
+
+
+def test_the_readme_begins_with_its_two_commands() -> None:
+    assert COMMANDS[:2] == [["make", "sweep"], ["make", "test"]]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_a_command_of_the_documents_exists(words: list[str]) -> None:
+    if words[0] == "make":
+        assert make("-n", *words[1:], "PYTHON=python3").returncode == 0
+    else:
+        assert words[0] == ".venv/bin/xtl"
+        known = {option for parameter in VERBS[words[1]].params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= known
+
+
+def test_the_readme_lists_the_verbs_in_their_order() -> None:
+    assert list(table(ROOT / "README.md", "## Verbs")) == list(VERBS)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_a_link_leads_to_a_file_of_the_project(path: Path) -> None:
+    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8")):
+        assert link.startswith("https://") or (path.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", GUIDE], ids=lambda path: path.name)
+def test_a_manifest_that_is_shown_is_valid(path: Path) -> None:
+    (text,) = blocks(path, "yaml")
+    assert parse_manifest(text, path.name).intermediate
+
+
+@pytest.mark.parametrize("heading", SECTIONS)
+def test_the_guide_has_every_key_of_a_manifest(heading: str) -> None:
+    assert set(table(GUIDE, heading)) == set(SECTIONS[heading].model_fields)
+
+
+@pytest.mark.parametrize("heading", SECTIONS)
+def test_the_guide_has_every_default(heading: str) -> None:
+    for key, (_, default) in table(GUIDE, heading).items():
+        field = SECTIONS[heading].model_fields[key]
+        assert (default == "required") == field.is_required(), key
+        if not field.is_required():
+            said = WORDS[default] if default in WORDS else yaml.safe_load(default.strip("`"))
+            assert said == plain(field.default), key
+
+
+def plain(value: Any) -> Any:
+    """As YAML has it: a value's fields that differ from their defaults, lists for tuples."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_defaults=True)
+    return [plain(entry) for entry in value] if isinstance(value, tuple) else value
+
+
+def test_the_guide_has_the_whole_catalogue() -> None:
+    assert set(table(GUIDE, "## Tasks and sets")) == set(TASKS) | set(EVALUATION_SETS)
+
+
+def test_the_guide_says_what_each_name_can_be() -> None:
+    retrieval = {name for name, entry in EVALUATION_SETS.items() if entry.family == "retrieval"}
+    for name, (_, uses) in table(GUIDE, "## Tasks and sets").items():
+        said = set(re.findall(r"`(\w+)`", uses))
+        can = {"intermediate"} if name in TASKS else set()
+        can |= {"targets"} if name in TASKS and TASKS[name].evaluation_sets else set()
+        assert said == can | ({"retrieval"} if name in retrieval else set()), name

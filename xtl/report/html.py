@@ -1,0 +1,140 @@
+"""The report: one HTML file that stands alone, with its pictures, styles and sources inside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+from jinja2 import Environment, StrictUndefined
+
+from xtl.analysis.coverage import KINDS, Covered, Kind, coverage
+from xtl.analysis.summary import GROUPS
+from xtl.report import numbers
+from xtl.report.data import ReportData
+from xtl.report.pictures import Picture, pictures, retrieval_pictures
+from xtl.report.tables import covariates, group_table, language_row, secondary
+from xtl.report.views import View, is_low, make_views
+from xtl.report.wording import UNDECLARED, coverage_line, group_line, headline, treated_table
+
+QUESTION = (
+    "Does more English intermediate-task data help low-resource languages in zero-shot "
+    "cross-lingual question answering?"
+)
+
+
+def render(data: ReportData) -> str:
+    """The whole page. Everything that is not ours is escaped; the same data give the same bytes."""
+    table = treated_table(data)
+    views = make_views(table, data.manifest.primary)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    source = files("xtl.report").joinpath("template.html.j2").read_text(encoding="utf-8")
+    return environment.from_string(source).render(
+        data=data,
+        question=QUESTION,
+        headline=headline(data),
+        undeclared=UNDECLARED,
+        facts=_facts(data),
+        curves=[_curve(data, views, view) for view in views if not view.retrieval],
+        retrieval=retrieval_pictures([view for view in views if view.retrieval]),
+        secondary=secondary(table, data),
+        covariates=[covariates(data, view) for view in views if not view.retrieval][:1],
+        coverage_line=coverage_line(data),
+        kinds=_kinds(data),
+        lock_text=data.lock.model_dump_json(indent=1) if data.lock else "",
+        number=numbers,
+        hours=numbers.hours,
+        groups=GROUPS,
+    )
+
+
+def _facts(data: ReportData) -> list[tuple[str, str]]:
+    """What the sweep was, as (term, description)."""
+    manifest = data.manifest
+    frozen = ", ".join(part.replace("_", " ") for part in manifest.model.freeze) or "nothing"
+    engine = manifest.engine
+    return [
+        ("Model", _model(data)),
+        ("Frozen", frozen),
+        ("Intermediate tasks", numbers.listing([c.task for c in manifest.intermediate]) or "none"),
+        ("Sizes", _sizes(data)),
+        ("Arms", "; ".join(_arm(arm.name, arm.fixed, arm.updates) for arm in manifest.arms)),
+        ("Targets", numbers.listing([choice.task for choice in manifest.targets])),
+        ("Retrieval", numbers.listing([choice.set for choice in manifest.retrieval]) or "none"),
+        ("Replicates", f"{len(manifest.replicates)} (seeds {_joined(manifest.replicates)})"),
+        ("Engine", f"{numbers.plural(engine.ranks, 'rank')}, ZeRO stage {engine.zero_stage}, "
+                   f"{engine.precision}"),
+        ("Shards", f"{coverage_line(data)}; sharing saves {data.plan.shared}"),
+    ]  # fmt: skip
+
+
+def _model(data: ReportData) -> str:
+    repo = data.manifest.model.repo
+    if data.lock is None:
+        return f"{repo} (not locked)"
+    size = f"{data.lock.model.parameters / 1e6:.1f} M parameters"
+    embeddings = f"{data.lock.model.embedding_parameters / 1e6:.1f} M of them word embeddings"
+    return f"{repo}: {data.lock.model.layers} layers, {size}, {embeddings}"
+
+
+def _sizes(data: ReportData) -> str:
+    """Each task's labels and resolved counts."""
+    counts: dict[str, dict[str, int]] = {}
+    for cell in data.plan.cells:
+        counts.setdefault(cell.task, {})[cell.size] = cell.examples
+    return "; ".join(
+        (f"{task}: " if len(counts) > 1 else "")
+        + ", ".join(
+            numbers.count(n) if label == str(n) else f"{label} = {numbers.count(n)}"
+            for label, n in sorted(sizes.items(), key=lambda pair: pair[1])
+        )
+        for task, sizes in counts.items()
+    )
+
+
+def _arm(name: str, fixed: str, updates: int | None) -> str:
+    return f"{name} (fixed {fixed}{f': {numbers.count(updates)}' if updates else ''})"
+
+
+def _joined(values: Sequence[object]) -> str:
+    return ", ".join(map(str, values))
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A view with its pictures and its two tables, ready to be written."""
+
+    title: str
+    view: View
+    pictures: list[Picture]
+    group_headings: list[str]
+    group_rows: list[list[str]]
+    language_rows: list[tuple[bool, list[str]]]
+    legend: str
+    partial: bool
+
+
+def _curve(data: ReportData, views: Sequence[View], view: View) -> Curve:
+    headings, rows = group_table(views, view)
+    return Curve(
+        title=view.title,
+        view=view,
+        pictures=pictures(view, len(data.manifest.replicates)),
+        group_headings=headings,
+        group_rows=rows,
+        language_rows=[(is_low(code), language_row(view, code)) for code in view.languages],
+        legend=group_line(view.languages),
+        partial=view.partial,
+    )
+
+
+def _kinds(data: ReportData) -> list[tuple[Kind, str, list[Covered]]]:
+    """The kinds that need a word, each with its shards; what is done needs none."""
+    found = coverage(data.plan, data.states)
+    return [
+        (kind, KINDS[kind], entries)
+        for kind, entries in found.items()
+        if entries and kind != "done"
+    ]
