@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 
 
 def collect(
-    manifest: Manifest = None, root: Root = None, cluster: Cluster = "auto",
-    profile: Profile = None, dry_run: DryRun = False, json: Json = False,
-) -> None:  # fmt: skip
+    manifest: Manifest = None,
+    root: Root = None,
+    cluster: Cluster = "auto",
+    profile: Profile = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
     """Gather the W&B runs into table.parquet: a row for each cell, language and metric.
 
     Says where the runs and the result files differ. With --dry-run the table is only shown.
@@ -34,7 +38,8 @@ def collect(
         write_table(opened, collected)
     if json:
         rows = collected.table.to_dict("records")
-        return print_json({"rows": rows, "differences": [str(d) for d in collected.differences]})
+        print_json({"rows": rows, "differences": [str(d) for d in collected.differences]})
+        return
     console = Console(highlight=False)
     show(opened, collected, opened.look()[1], console)
     if not dry_run:
@@ -55,7 +60,7 @@ def collect_and_report(opened: Session, states: Mapping[str, State], console: Co
 
 def show(
     opened: Session, collected: Collected, states: Mapping[str, State], console: Console
-) -> None:  # fmt: skip
+) -> None:
     """The table for a terminal, and each difference in a line."""
     from xtl.report.collect import report_data
     from xtl.report.terminal import show as show_tables

@@ -17,8 +17,16 @@ from xtl.launch.states import Evidence, State, StateName
 from xtl.sweep.forecast import seconds
 
 ORDER: tuple[StateName, ...] = (
-    "done", "running", "queued", "missing", "blocked", "stale", "unknown", "lost", "failed",
-)  # fmt: skip
+    "done",
+    "running",
+    "queued",
+    "missing",
+    "blocked",
+    "stale",
+    "unknown",
+    "lost",
+    "failed",
+)
 STYLE = {"done": "green", "running": "cyan", "failed": "red", "blocked": "yellow", "lost": "red"}
 
 

@@ -25,17 +25,13 @@ Cluster = Annotated[
 ]
 Profile = Annotated[
     str | None,
-    typer.Option("--profile", help="A name in slurm/profiles, or a YAML file: what the cluster is."),
+    typer.Option("--profile", help="What the cluster is: a name in slurm/profiles, or a file."),
 ]
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
-]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 Json = Annotated[bool, typer.Option("--json", help="The same for machines, as JSON.")]
 
 
-def session(
-    manifest: Path | None, root: Path | None, cluster: str, profile: str | None
-) -> Session:  # fmt: skip
+def session(manifest: Path | None, root: Path | None, cluster: str, profile: str | None) -> Session:
     """The sweep that the options name; a root alone names the manifest that it keeps."""
     kept = root / "manifest.yaml" if root else None
     chosen = manifest or (kept if kept and kept.exists() else DEMO)

@@ -19,9 +19,12 @@ _STAGES: tuple[Stage, ...] = ("intermediate", "target", "evaluate")
 
 
 def plan(
-    manifest: Manifest = None, root: Root = None, cluster: Cluster = "auto",
-    profile: Profile = None, json: Json = False,
-) -> None:  # fmt: skip
+    manifest: Manifest = None,
+    root: Root = None,
+    cluster: Cluster = "auto",
+    profile: Profile = None,
+    json: Json = False,
+) -> None:
     """Show the shards that a manifest asks for, how many jobs sharing saves, hours and disk.
 
     Reads the manifest and the lock, and nothing else. Without a lock the counts are the
@@ -54,12 +57,13 @@ def as_data(opened: Session) -> dict[str, Any]:
         "cells": _cells(found),
         "jobs": jobs_of(opened),
         "shared": found.shared,
-        "forecast": costs and {
+        "forecast": costs
+        and {
             "device_hours": costs.device_hours,
             "final_bytes": costs.final_bytes,
             "peak_bytes": costs.peak_bytes,
         },
-    }  # fmt: skip
+    }
 
 
 def _shards(found: Plan) -> list[dict[str, Any]]:

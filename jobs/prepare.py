@@ -10,9 +10,13 @@ from xtl.sweep.lock import key_of
 
 
 def prepare(
-    manifest: Manifest = None, root: Root = None, cluster: Cluster = "auto",
-    profile: Profile = None, dry_run: DryRun = False, json: Json = False,
-) -> None:  # fmt: skip
+    manifest: Manifest = None,
+    root: Root = None,
+    cluster: Cluster = "auto",
+    profile: Profile = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
     """Bring the model and the data into the mirror and lock them: run it where there is network.
 
     What is locked stays as it is; run again, it fetches only what is missing.
@@ -44,7 +48,8 @@ def show_wanted(opened: Session, console: Console) -> None:
 
 def ensure_prepared(opened: Session, console: Console) -> None:
     """Write the lock unless it has everything. Long work says where it is."""
-    from xtl.launch.prepare import is_complete, prepare as resolve
+    from xtl.launch.prepare import is_complete
+    from xtl.launch.prepare import prepare as resolve
 
     if is_complete(opened.manifest, opened.lock):
         return
@@ -58,7 +63,11 @@ def ensure_prepared(opened: Session, console: Console) -> None:
                 console.print(line)
 
         lock = resolve(
-            opened.manifest, opened.lock, Mirror(opened.mirror), opened.profile.cache_folder(), report
+            opened.manifest,
+            opened.lock,
+            Mirror(opened.mirror),
+            opened.profile.cache_folder(),
+            report,
         )
     opened.store.write_lock(lock)
     opened.forget()

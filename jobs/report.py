@@ -9,9 +9,13 @@ from jobs.options import Cluster, DryRun, Json, Manifest, Profile, Root, print_j
 
 
 def report(
-    manifest: Manifest = None, root: Root = None, cluster: Cluster = "auto",
-    profile: Profile = None, dry_run: DryRun = False, json: Json = False,
-) -> None:  # fmt: skip
+    manifest: Manifest = None,
+    root: Root = None,
+    cluster: Cluster = "auto",
+    profile: Profile = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
     """Write report/index.html from what is there now; a sweep need not be finished."""
     from xtl.report.collect import collect as gather
 
@@ -22,5 +26,6 @@ def report(
         write_report(opened, collected, states)
     path = opened.store.report_path
     if json:
-        return print_json({"report": None if dry_run else str(path)})
+        print_json({"report": None if dry_run else str(path)})
+        return
     Console(highlight=False).print(f"{'would write' if dry_run else 'report:'} {path}")

@@ -16,14 +16,17 @@ from xtl.launch.states import State
 
 
 def resubmit(
-    manifest: Manifest = None, root: Root = None, cluster: Cluster = "auto",
+    manifest: Manifest = None,
+    root: Root = None,
+    cluster: Cluster = "auto",
     profile: Profile = None,
     shard: Annotated[
         list[str] | None, typer.Option("--shard", help="Only this one (id or its beginning).")
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Leave at once; it goes on.")] = False,
-    dry_run: DryRun = False, json: Json = False,
-) -> None:  # fmt: skip
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
     """Give failed shards a fresh budget of tries, and run what is missing as `sweep` does.
 
     All failed ones by default. They go on from their last checkpoint.

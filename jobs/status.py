@@ -17,16 +17,19 @@ from xtl.launch.states import Evidence, State
 
 
 def status(
-    manifest: Manifest = None, root: Root = None, cluster: Cluster = "auto",
+    manifest: Manifest = None,
+    root: Root = None,
+    cluster: Cluster = "auto",
     profile: Profile = None,
     every: Annotated[bool, typer.Option("--all", help="Show shards that are done, too.")] = False,
     json: Json = False,
-) -> None:  # fmt: skip
+) -> None:
     """Show what is done, runs, waits or failed, and why. Changes nothing."""
     opened = session(manifest, root, cluster, profile)
     observation, known = opened.look()
     if json:
-        return print_json(_data(opened, known, observation.evidence))
+        print_json(_data(opened, known, observation.evidence))
+        return
     console = Console(highlight=False)
     console.print(Text(f"{opened.manifest.name}: ").append(counts_line(known)))
     shown = {shard: state for shard, state in known.items() if every or _tells(state)}
@@ -43,7 +46,7 @@ def _tells(state: State) -> bool:
 
 def _data(
     opened: Session, known: dict[str, State], evidence: dict[str, Evidence]
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     locked = opened.plan.locked
     return {
         "sweep": opened.manifest.name,

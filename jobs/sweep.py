@@ -23,11 +23,14 @@ _EVERY_S = 1.0
 
 
 def sweep(
-    manifest: Manifest = None, root: Root = None, cluster: Cluster = "auto",
+    manifest: Manifest = None,
+    root: Root = None,
+    cluster: Cluster = "auto",
     profile: Profile = None,
     detach: Annotated[bool, typer.Option("--detach", help="Leave at once; it goes on.")] = False,
-    dry_run: DryRun = False, json: Json = False,
-) -> None:  # fmt: skip
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
     """Run a whole sweep: prepare, submit what is missing and only that, follow, report.
 
     Run it again at any time: what is done stays done, what runs is left alone, what failed for
@@ -36,11 +39,13 @@ def sweep(
     opened = session(manifest, root, cluster, profile)
     console = Console(stderr=json, highlight=False)
     if dry_run:
-        return _preview(opened, console, json)
+        _preview(opened, console, json)
+        return
     ensure_prepared(opened, console)
     opened.settle_in()
     if detach:
-        return _detach(opened, cluster, profile, console)
+        _detach(opened, cluster, profile, console)
+        return
     look = _follow(opened, console)
     collect_and_report(opened, look.states, console)
     if json:
@@ -75,14 +80,19 @@ def _preview(opened: Session, console: Console, json: bool) -> None:
     """What would be submitted, from what is on disk now."""
     _, known, decision = Launcher(opened).decide()
     if json:
-        jobs = [[{"shard": shard, "attempt": number} for shard, number in bundle]
-                for bundle in decision.bundles]  # fmt: skip
-        return print_json({"jobs": jobs, "releases": list(decision.releases)})
+        jobs = [
+            [{"shard": shard, "attempt": number} for shard, number in bundle]
+            for bundle in decision.bundles
+        ]
+        print_json({"jobs": jobs, "releases": list(decision.releases)})
+        return
     if opened.lock is None:
         show_wanted(opened, console)
     show_plan(opened, console)
     console.print(counts_line(known))
-    console.print(f"would submit {len(decision.bundles)} jobs:" if decision.bundles else "nothing to submit")
+    console.print(
+        f"would submit {len(decision.bundles)} jobs:" if decision.bundles else "nothing to submit"
+    )
     for bundle in decision.bundles:
         names = [opened.plan.shards[shard].name for shard, _ in bundle]
         console.print(f"  {names[0]}" + (f"  (+{len(names) - 1} more)" if names[1:] else ""))
@@ -91,8 +101,18 @@ def _preview(opened: Session, console: Console, json: bool) -> None:
 def _detach(opened: Session, cluster: str, profile: str | None, console: Console) -> None:
     """The same verb in a process of its own, with its words in launcher.log."""
     root = opened.store.root
-    command = [sys.executable, "-m", "jobs.main", "sweep", "--root", str(root.resolve()),
-               "--manifest", str(opened.store.manifest_path.resolve()), "--cluster", cluster]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "jobs.main",
+        "sweep",
+        "--root",
+        str(root.resolve()),
+        "--manifest",
+        str(opened.store.manifest_path.resolve()),
+        "--cluster",
+        cluster,
+    ]
     command += ["--profile", profile] if profile else []
     with (root / "launcher.log").open("a") as log:
         process = subprocess.Popen(

@@ -19,35 +19,45 @@ def lock_for(manifest: Manifest, rows: int = 4096) -> Lock:
     """A lock as `prepare` would write it, with made-up content hashes."""
     tables = {
         key_of(ref): LockedTable(
-            repo=ref.repo, revision="content-1", config=ref.config, split=ref.split,
-            rows=rows, content=f"hash of {key_of(ref)}", mean_tokens=60.0,
+            repo=ref.repo,
+            revision="content-1",
+            config=ref.config,
+            split=ref.split,
+            rows=rows,
+            content=f"hash of {key_of(ref)}",
+            mean_tokens=60.0,
         )
         for ref in tables_of(manifest)
-    }  # fmt: skip
+    }
     model = LockedModel(
-        repo=manifest.model.repo, revision="content-0", fingerprint="model", layers=12, hidden=384,
-        parameters=117_500_000, embedding_parameters=96_000_000,
-    )  # fmt: skip
+        repo=manifest.model.repo,
+        revision="content-0",
+        fingerprint="model",
+        layers=12,
+        hidden=384,
+        parameters=117_500_000,
+        embedding_parameters=96_000_000,
+    )
     return Lock(model=model, tables=tables)
 
 
-@pytest.fixture()
+@pytest.fixture
 def demo_text() -> str:
     return DEMO.read_text(encoding="utf-8")
 
 
-@pytest.fixture()
+@pytest.fixture
 def demo(demo_text: str) -> Manifest:
     return parse_manifest(demo_text, "demo.yaml")
 
 
-@pytest.fixture()
+@pytest.fixture
 def small_manifest(demo_text: str) -> Manifest:
     """Sizes 0 and 10%, one replicate: five shards and a public model's evaluation."""
     data = yaml.safe_load(demo_text) | {"name": "small", "sizes": [0, "10%"], "replicates": [1]}
     return parse_manifest(yaml.safe_dump(data), "small.yaml")
 
 
-@pytest.fixture()
+@pytest.fixture
 def plan(small_manifest: Manifest) -> Plan:
     return make_plan(small_manifest, lock_for(small_manifest))

@@ -13,7 +13,7 @@ from typing import Any
 def write_whole(path: Path, text: str) -> None:
     """Replace `path` by `text` so that no reader, and no crash, ever sees a part of it."""
     staged = _stage(path, text)
-    os.replace(staged, path)
+    staged.replace(path)
     sync_folder(path.parent)
 
 
@@ -25,7 +25,7 @@ def create_once(path: Path, text: str) -> bool:
     except FileExistsError:
         return False
     finally:
-        os.unlink(staged)
+        staged.unlink()
     sync_folder(path.parent)
     return True
 
@@ -47,14 +47,15 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _stage(path: Path, text: str) -> str:
+def _stage(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, staged = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())
-    os.chmod(staged, 0o644)
+    staged = Path(name)
+    staged.chmod(0o644)
     return staged
 
 
@@ -66,7 +67,7 @@ def write_by(path: Path, fill: Callable[[Path], None]) -> None:
         fill(staged)
         with staged.open("rb") as stream:
             os.fsync(stream.fileno())
-        os.replace(staged, path)
+        staged.replace(path)
     finally:
         staged.unlink(missing_ok=True)
     sync_folder(path.parent)

@@ -55,9 +55,13 @@ class Bench:
 
     def start(self, verb: str, *options: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            self.command(verb, *options), cwd=ROOT, env=self.env, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            self.command(verb, *options),
+            cwd=ROOT,
+            env=self.env,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
 
     def run(self, verb: str, *options: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -119,13 +123,13 @@ def swept(prepared: Bench, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     return bench
 
 
-@pytest.fixture()
+@pytest.fixture
 def fresh(prepared: Bench, tmp_path: Path) -> Bench:
     """Prepared, and nothing run yet."""
     return copy_of(prepared, tmp_path)
 
 
-@pytest.fixture()
+@pytest.fixture
 def finished(swept: Bench, tmp_path: Path) -> Bench:
     """A copy of the finished sweep, to be damaged."""
     return copy_of(swept, tmp_path)

@@ -8,10 +8,19 @@ from xtl.sweep.shard import Stage
 
 def claim(shard: str, attempt: int, job: str = "1") -> Claim:
     return Claim(
-        shard=shard, attempt=attempt, submission=f"{shard}-{attempt}-1", job=job, restarts=0,
-        host="here", device="cpu", world_size=2, micro_batch=8, versions={}, commit="",
+        shard=shard,
+        attempt=attempt,
+        submission=f"{shard}-{attempt}-1",
+        job=job,
+        restarts=0,
+        host="here",
+        device="cpu",
+        world_size=2,
+        micro_batch=8,
+        versions={},
+        commit="",
         started=100.0,
-    )  # fmt: skip
+    )
 
 
 def attempt(number: int, end: End | None = None) -> Attempt:
@@ -27,11 +36,19 @@ def stopped(step: int) -> End:
 
 
 def result(
-    shard: str, digest: str | None = "d", parents: dict[str, str] | None = None,
+    shard: str,
+    digest: str | None = "d",
+    parents: dict[str, str] | None = None,
     stage: Stage = "target",
-) -> Result:  # fmt: skip
+) -> Result:
     artifact = Artifact(digest=digest, bytes=1) if digest else None
     return Result(
-        shard=shard, name=shard, stage=stage, attempt=1, parents=parents or {}, artifact=artifact,
-        device_seconds=1.0, finished=2.0,
-    )  # fmt: skip
+        shard=shard,
+        name=shard,
+        stage=stage,
+        attempt=1,
+        parents=parents or {},
+        artifact=artifact,
+        device_seconds=1.0,
+        finished=2.0,
+    )

@@ -62,7 +62,8 @@ def test_a_shard_that_a_live_job_will_come_to_is_queued(plan: Plan) -> None:
 def test_an_open_attempt_of_a_job_that_is_gone_has_failed_for_reasons_unknown(plan: Plan) -> None:
     found = state(plan, "target", {"target": Evidence(attempts=(attempt(1),), job="gone")})
     assert found.name == "failed"
-    assert found.failure and found.failure.cls == "unknown"
+    assert found.failure
+    assert found.failure.cls == "unknown"
     assert found.retry
 
 
@@ -118,7 +119,9 @@ def test_a_lost_connection_is_an_echo_of_another_ranks_traceback(plan: Plan) -> 
 
 def test_jobs_that_never_began_count_against_the_budget(plan: Plan) -> None:
     def after(times: int) -> State:
-        return state(plan, "intermediate", {"intermediate": Evidence(false_starts=("why",) * times)})
+        return state(
+            plan, "intermediate", {"intermediate": Evidence(false_starts=("why",) * times)}
+        )
 
     assert [after(times).retry for times in (1, 2, 3)] == [True, True, False]
 

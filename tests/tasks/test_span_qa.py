@@ -10,7 +10,7 @@ from torch import nn
 from transformers import PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaForQuestionAnswering
 
 from tests.tasks.records import PARAGRAPHS, ROWS, question
-from xtl.tasks.family import Feature, Row
+from xtl.tasks.family import Feature, Prediction, Row
 from xtl.tasks.settings import DecodingSettings, Recipe
 from xtl.tasks.span_qa import FAMILY, rule_of
 
@@ -29,7 +29,10 @@ def pointing_at(feature: Feature, text: str, wanted: str, null: float) -> NDArra
     return logits
 
 
-def predict(row: Row, wanted: str, null: float, tokenizer: PreTrainedTokenizerFast, *more: Row):
+def predict(
+    row: Row, wanted: str, null: float, tokenizer: PreTrainedTokenizerFast, *more: Row
+) -> Prediction:
+    """The answer to `row`, of a set that may have `more` rows."""
     rows = [row, *more]
     features = FAMILY.evaluate_features(rows, tokenizer, DECODING)
     outputs = [pointing_at(each, rows[each.example]["context"], wanted, null) for each in features]
@@ -110,7 +113,8 @@ def test_the_loss_is_that_of_the_library_where_nothing_is_padded() -> None:
         vocab_size=40, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
         intermediate_size=32, max_position_embeddings=20,
     )  # fmt: skip
-    reference = XLMRobertaForQuestionAnswering(config).eval()
+    reference = XLMRobertaForQuestionAnswering(config)
+    reference.train(False)
     ids = torch.randint(4, 40, (3, 9))
     labels = torch.tensor([[0, 0], [3, 5], [8, 8]])
     with torch.no_grad():
@@ -119,7 +123,7 @@ def test_the_loss_is_that_of_the_library_where_nothing_is_padded() -> None:
         expected = reference(
             input_ids=ids, start_positions=labels[:, 0], end_positions=labels[:, 1]
         ).loss
-    assert loss / 3 == pytest.approx(float(expected), rel=1e-6)
+    assert loss.item() / 3 == pytest.approx(float(expected), rel=1e-6)
 
 
 def test_the_loss_does_not_depend_on_padding() -> None:
@@ -129,7 +133,7 @@ def test_the_loss_does_not_depend_on_padding() -> None:
     mask = torch.tensor([[1] * 6 + [0] * 5])
     loss, right = FAMILY.loss(head, hidden, mask[:, :6], labels)
     loss_padded, right_padded = FAMILY.loss(head, padded, mask, labels)
-    assert loss_padded == pytest.approx(loss.item(), rel=1e-6)
+    assert loss_padded.item() == pytest.approx(loss.item(), rel=1e-6)
     assert right == right_padded
 
 
@@ -139,7 +143,7 @@ def test_the_loss_of_even_scores_is_the_log_of_the_length_and_counts_hits() -> N
     nn.init.zeros_(head.bias)
     hidden, mask = torch.randn(2, 6, 4), torch.ones(2, 6, dtype=torch.long)
     loss, right = FAMILY.loss(head, hidden, mask, torch.tensor([[0, 0], [0, 1]]))
-    assert loss == pytest.approx(2 * math.log(6))
+    assert loss.item() == pytest.approx(2 * math.log(6))
     assert right == 1  # even scores point at the first token
 
 
@@ -152,7 +156,7 @@ def test_the_head_learns_to_point() -> None:
     for _ in range(60):
         loss, right = FAMILY.loss(head, hidden, mask, labels)
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimiser.step()
     assert right == 4
 

@@ -52,6 +52,7 @@ def test_xquads_answers_come_back_whole_or_with_the_rest_of_a_token(
     assert len(inexact) <= 0.05 * len(rows)
 
 
+@pytest.mark.slow
 def test_tydiqas_wrong_starts_are_mended(
     hub: Path, xlmr_tokenizer: PreTrainedTokenizerFast
 ) -> None:

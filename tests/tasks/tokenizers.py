@@ -34,7 +34,7 @@ def small_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
         pair="<s> $A </s> </s> $B </s>",
         special_tokens=[("<s>", 0), ("</s>", 2)],
     )
-    return PreTrainedTokenizerFast(
+    fast: PreTrainedTokenizerFast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         bos_token="<s>",
         cls_token="<s>",
@@ -44,6 +44,7 @@ def small_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
         unk_token="<unk>",
         model_max_length=512,
     )
+    return fast
 
 
 def _is_bare(word: str) -> bool:

@@ -35,7 +35,7 @@ _VERSIONED = ("xtl", "torch", "transformers", "datasets", "deepspeed", "wandb")
 _BATCH_TOKENS = 1024  # in one forward pass of a rank: larger is no faster on a CPU core
 
 
-class Fenced(Exception):
+class FencedError(Exception):
     """A later attempt has claimed this shard: nothing more may be written."""
 
 
@@ -69,9 +69,14 @@ class Execution:
     """Also the hooks that a training calls back: progress, stop, fence."""
 
     def __init__(
-        self, store: Store, submission: Submission, shard: Shard, attempt: int, ranks: Ranks,
+        self,
+        store: Store,
+        submission: Submission,
+        shard: Shard,
+        attempt: int,
+        ranks: Ranks,
         stop: StopFlag,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._store, self._submission, self._shard = store, submission, shard
         self._attempt, self._ranks, self._stop = attempt, ranks, stop
         self._mirror = Mirror(store.root / submission.mirror)
@@ -82,9 +87,12 @@ class Execution:
     def __enter__(self) -> Self:
         if self._ranks.first:
             identity = RunIdentity(
-                sweep=self._submission.sweep, stage=self._shard.stage, name=self._shard.name,
-                shard=self._shard.id, attempt=self._attempt,
-            )  # fmt: skip
+                sweep=self._submission.sweep,
+                stage=self._shard.stage,
+                name=self._shard.name,
+                shard=self._shard.id,
+                attempt=self._attempt,
+            )
             config = self._shard.spec.model_dump(mode="json", exclude={"data"})
             self._tracker = Tracker(self._store.root, identity, config)
         if self._heart:
@@ -92,9 +100,11 @@ class Execution:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         if self._heart:
             self._heart.stop()
         if self._tracker:
@@ -113,7 +123,7 @@ class Execution:
 
     def fence(self) -> None:
         if self._store.latest_attempt(self._shard.id) != self._attempt:
-            raise Fenced
+            raise FencedError
 
     # -- the work ----------------------------------------------------------------------------
     def run(self) -> bool:
@@ -126,9 +136,7 @@ class Execution:
             return False
         if self._ranks.first:
             seconds = (time.time() - started) * self._ranks.world
-            self._commit(
-                result.model_copy(update={"parents": parents, "device_seconds": seconds})
-            )
+            self._commit(result.model_copy(update={"parents": parents, "device_seconds": seconds}))
         return True
 
     def _commit(self, result: Result) -> None:
@@ -142,7 +150,9 @@ class Execution:
         """The parent's digest, after the artifact was held against its result."""
         digest = self._store.parent_digest(parent)
         if digest is None:
-            raise UserError(f"{parent}: found no valid result with an artifact, expected a parent's")
+            raise UserError(
+                f"{parent}: found no valid result with an artifact, expected a parent's"
+            )
         from xtl.train.handover import verify_artifact
 
         if self._ranks.first:
@@ -219,8 +229,13 @@ class Execution:
     def _result(self, **fields: object) -> Result:
         return Result.model_validate(
             {
-                "shard": self._shard.id, "name": self._shard.name, "stage": self._shard.stage,
-                "attempt": self._attempt, "parents": {}, "device_seconds": 0.0, "finished": 0.0,
+                "shard": self._shard.id,
+                "name": self._shard.name,
+                "stage": self._shard.stage,
+                "attempt": self._attempt,
+                "parents": {},
+                "device_seconds": 0.0,
+                "finished": 0.0,
                 **fields,
             }
-        )  # fmt: skip
+        )

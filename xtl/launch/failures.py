@@ -21,7 +21,7 @@ RESUMED: frozenset[FailureClass] = frozenset({"preempted", "time-limit"})
 """Resumed without limit while steps advance."""
 
 _STORAGE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.ESTALE})
-_CASCADE = ("connection closed by peer", "connection reset", "gloo", "nccl", "socket", "broken pipe")
+_CASCADE = ("connection closed", "connection reset", "gloo", "nccl", "socket", "broken pipe")
 _GPU_MEMORY = "out of memory"
 
 
@@ -38,7 +38,8 @@ def classify_exception(error: BaseException) -> FailureClass:
         return "gpu-oom"
     if isinstance(error, OSError) and error.errno in _STORAGE:
         return "storage"
-    if isinstance(error, (ConnectionError, RuntimeError)) and any(word in text for word in _CASCADE):
+    lost = isinstance(error, (ConnectionError, RuntimeError))
+    if lost and any(word in text for word in _CASCADE):
         return "communication"
     return "code"
 

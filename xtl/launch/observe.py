@@ -66,7 +66,7 @@ def _waiting(store: Store, alive: list[Submission]) -> set[str]:
 
 def _evidence(
     store: Store, shard: str, liveness: Mapping[str, Liveness], waiting: bool
-) -> Evidence:  # fmt: skip
+) -> Evidence:
     if not store.shard(shard).is_dir():
         return Evidence(waiting=waiting)
     attempts = tuple(store.attempts(shard))
@@ -106,4 +106,5 @@ def _note_false_start(store: Store, submission: Submission) -> None:
     line = f"job {submission.name} ended before it began: see its log in submissions/"
     for shard, _ in submission.shards:
         if store.result(shard) is None:
-            return store.note_false_start(shard, submission.name, line)
+            store.note_false_start(shard, submission.name, line)
+            return

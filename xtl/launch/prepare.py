@@ -31,12 +31,14 @@ def missing(manifest: Manifest, lock: Lock | None) -> list[DatasetRef]:
 
 
 def is_complete(manifest: Manifest, lock: Lock | None) -> bool:
-    return lock is not None and lock.model.repo == manifest.model.repo and not missing(manifest, lock)
+    return (
+        lock is not None and lock.model.repo == manifest.model.repo and not missing(manifest, lock)
+    )
 
 
 def prepare(
     manifest: Manifest, lock: Lock | None, mirror: Mirror, cache: Path, report: Report
-) -> Lock:  # fmt: skip
+) -> Lock:
     """The lock with all that the manifest needs. What is locked stays as it is locked."""
     from xtl.data.sources import Kind, obtain
 

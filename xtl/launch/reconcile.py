@@ -23,7 +23,7 @@ class Decision:
 
 def decide(
     plan: Plan, known: Mapping[str, State], evidence: Mapping[str, Evidence], bundling: Bundling
-) -> Decision:  # fmt: skip
+) -> Decision:
     wanted = todo(plan, known, evidence)
     bundles = tuple(
         tuple((shard, _next_attempt(evidence[shard])) for shard in members)
@@ -39,15 +39,16 @@ def _next_attempt(evidence: Evidence) -> int:
 
 def _releases(
     plan: Plan, known: Mapping[str, State], evidence: Mapping[str, Evidence]
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     if plan.keep == "all":
         return []
     kept = "target" if plan.keep == "targets" else None
     waiting = {
         parent
-        for shard in plan.shards.values() if known[shard.id].name != "done"
+        for shard in plan.shards.values()
+        if known[shard.id].name != "done"
         for parent in shard.parents
-    }  # fmt: skip
+    }
     return [
         shard.id
         for shard in plan.shards.values()

@@ -7,9 +7,20 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 FailureClass = Literal[
-    "gpu-oom", "host-oom", "time-limit", "preempted", "node", "communication", "storage",
-    "diverged", "data", "configuration", "code", "cancelled", "unknown",
-]  # fmt: skip
+    "gpu-oom",
+    "host-oom",
+    "time-limit",
+    "preempted",
+    "node",
+    "communication",
+    "storage",
+    "diverged",
+    "data",
+    "configuration",
+    "code",
+    "cancelled",
+    "unknown",
+]
 
 
 class Record(BaseModel):

@@ -66,9 +66,7 @@ class Session:
             write_whole(self.store.manifest_path, text)
 
 
-def open_session(
-    manifest: Path, root: Path | None, cluster: str, profile: str | None
-) -> Session:  # fmt: skip
+def open_session(manifest: Path, root: Path | None, cluster: str, profile: str | None) -> Session:
     """Raises UserError for anything that does not fit. The folder is `runs/<name>` by default."""
     checked = read_manifest(manifest)
     _check_cluster(cluster)

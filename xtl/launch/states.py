@@ -58,9 +58,7 @@ def states(plan: Plan, evidence: Mapping[str, Evidence], now: float) -> dict[str
     return found
 
 
-def _own_state(
-    shard: Shard, own: Evidence, evidence: Mapping[str, Evidence], now: float
-) -> State:  # fmt: skip
+def _own_state(shard: Shard, own: Evidence, evidence: Mapping[str, Evidence], now: float) -> State:
     active = _active(own, now)
     if active:
         return active
@@ -81,9 +79,7 @@ def _active(own: Evidence, now: float) -> State | None:
     return State("queued") if own.waiting else None
 
 
-def _fresh(
-    shard: Shard, result: Result, own: Evidence, evidence: Mapping[str, Evidence]
-) -> bool:  # fmt: skip
+def _fresh(shard: Shard, result: Result, own: Evidence, evidence: Mapping[str, Evidence]) -> bool:
     """The result's parents are today's, and its own artifact, where it is there, is the one."""
     for parent in shard.parents:
         theirs = evidence.get(parent, Evidence()).result
@@ -97,13 +93,17 @@ def _without_result(own: Evidence) -> State:
     counted = [attempt for attempt in own.attempts if attempt.claim.attempt > attempts]
     if counted and not _ended_well(counted[-1]):
         failure = failure_of(counted[-1], own.noted)
-        earlier = [failure_of(attempt, ()).cls for attempt in counted[:-1] if not _ended_well(attempt)]
+        earlier = [
+            failure_of(attempt, ()).cls for attempt in counted[:-1] if not _ended_well(attempt)
+        ]
         retry = retried(failure.cls, [*earlier, failure.cls], _advanced(counted))
         return State("failed", failure=failure, retry=retry)
     starts = own.false_starts[false_starts:]
     if starts:
         failure = Failure(cls="unknown", line=starts[-1])
-        return State("failed", failure=failure, retry=retried("unknown", ["unknown"] * len(starts), False))
+        return State(
+            "failed", failure=failure, retry=retried("unknown", ["unknown"] * len(starts), False)
+        )
     return State("missing")
 
 
@@ -129,11 +129,12 @@ def _blocked(shard: Shard, plan: Plan, found: Mapping[str, State]) -> State | No
 
 def todo(plan: Plan, known: Mapping[str, State], evidence: Mapping[str, Evidence]) -> set[str]:
     """The shards to submit: what is missing, stale or to be retried, and released parents that
-    these need again. Never one that is unknown, or whose parent is still to come from another job."""
+    these need again. Never one that is unknown, or whose parent another job has yet to bring."""
     wanted = {
-        shard for shard, state in known.items()
+        shard
+        for shard, state in known.items()
         if state.name in ("missing", "stale", "lost") or (state.name == "failed" and state.retry)
-    }  # fmt: skip
+    }
     for shard in reversed(list(plan.shards.values())):
         if shard.id in wanted:
             wanted |= {parent for parent in shard.parents if _released(parent, known, evidence)}

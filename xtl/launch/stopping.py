@@ -1,4 +1,4 @@
-"""A request to stop: a signal sets a flag, and nothing else (a save is a collective of all ranks)."""
+"""A request to stop: a signal sets a flag and nothing else, as a save takes all ranks."""
 
 from __future__ import annotations
 

@@ -136,9 +136,9 @@ class Store:
         shutil.rmtree(self.checkpoints(shard), ignore_errors=True)
 
     def release_artifact(self, shard: str) -> None:
-        """Delete the artifact, keeping its result; first renamed, so that it is never half there."""
+        """Delete the artifact, keeping its result; renamed first: it is never half there."""
         doomed = self.shard(shard) / f".released-{os.getpid()}"
-        os.rename(self.artifact(shard), doomed)
+        self.artifact(shard).rename(doomed)
         shutil.rmtree(doomed, ignore_errors=True)
 
     # -- attempts ----------------------------------------------------------------------------
@@ -224,12 +224,11 @@ class Store:
 
     def open_submissions(self) -> Iterator[Submission]:
         """Submissions whose job may still be alive, oldest first."""
-        names = os.listdir(self.submissions) if self.submissions.is_dir() else []
+        names = _names(self.submissions)
         found = [
             submission
             for name in names
-            if not self.is_closed(name)
-            and (submission := self.submission(name))
+            if not self.is_closed(name) and (submission := self.submission(name))
         ]
         return iter(sorted(found, key=lambda submission: submission.created))
 
@@ -238,5 +237,8 @@ class Store:
 
 
 def _numbers(folder: Path) -> list[int]:
-    names = os.listdir(folder) if folder.is_dir() else []
-    return sorted(int(name) for name in names if name.isdigit())
+    return sorted(int(name) for name in _names(folder) if name.isdigit())
+
+
+def _names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()] if folder.is_dir() else []

@@ -13,7 +13,7 @@ import traceback
 from pathlib import Path
 from typing import Literal
 
-from xtl.launch.execution import Execution, Fenced, make_claim
+from xtl.launch.execution import Execution, FencedError, make_claim
 from xtl.launch.failures import classify_exception
 from xtl.launch.ranks import Ranks, join_ranks
 from xtl.launch.records import End, Failure, Submission
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 def run_submission(root: str, name: str) -> None:
     """Run the shards of a submission that is on disk. Called on every rank, by submitit."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", force=True)
+    _speak_up()
     store = Store(Path(root))
     submission = store.submission(name)
     if submission is None:
@@ -41,6 +41,16 @@ def run_submission(root: str, name: str) -> None:
         if go_on not in ("done", "skip"):
             break
     ranks.leave()
+
+
+def _speak_up() -> None:
+    """Our own story in the log, and of the libraries their warnings only."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", force=True)
+    logging.getLogger("xtl").setLevel(logging.INFO)
+    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
 
 
 def _wanted(store: Store, submission: Submission, shard: str, attempt: int) -> str:
@@ -61,14 +71,14 @@ def _wanted(store: Store, submission: Submission, shard: str, attempt: int) -> s
 
 def _run(
     store: Store, submission: Submission, shard: Shard, attempt: int, ranks: Ranks, stop: StopFlag
-) -> str:  # fmt: skip
+) -> str:
     """Execute one claimed shard; say how it ended. Whatever a rank raises is noted, then raised."""
     attempt = ranks.broadcast(store.latest_attempt(shard.id) if ranks.first else None)
     execution = Execution(store, submission, shard, attempt, ranks, stop)
     try:
         with execution:
             finished = execution.run()
-    except Fenced:
+    except FencedError:
         log.warning("%s: a later attempt has this shard; leaving it alone", shard.name)
         return "yield"
     except BaseException as error:

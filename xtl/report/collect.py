@@ -45,7 +45,7 @@ def write_table(session: Session, collected: Collected) -> None:
 
 def report_data(
     session: Session, collected: Collected, states: Mapping[str, State], created: datetime
-) -> ReportData:  # fmt: skip
+) -> ReportData:
     lock = session.lock
     repos = [
         session.manifest.model.repo,

@@ -96,5 +96,3 @@ def _kept(shard: Shard, keep: str) -> bool:
     if shard.stage == "evaluate" or keep == "nothing":
         return False
     return keep == "all" or shard.stage == "target"
-
-

@@ -46,17 +46,27 @@ def make_plan(manifest: Manifest, lock: Lock | None) -> Plan:
 def provisional_lock(manifest: Manifest) -> Lock:
     """A lock that names what is not yet resolved, with the catalogue's published row counts."""
     model = LockedModel(
-        repo=manifest.model.repo, revision="", fingerprint=f"unlocked:{manifest.model.repo}",
-        parameters=0, embedding_parameters=0, layers=0, hidden=0,
-    )  # fmt: skip
+        repo=manifest.model.repo,
+        revision="",
+        fingerprint=f"unlocked:{manifest.model.repo}",
+        parameters=0,
+        embedding_parameters=0,
+        layers=0,
+        hidden=0,
+    )
     rows = {key_of(choice.entry.train): choice.entry.rows for choice in _choices(manifest)}
     tables = {
         key_of(ref): LockedTable(
-            repo=ref.repo, revision="", config=ref.config, split=ref.split,
-            rows=rows.get(key_of(ref), 0), content=f"unlocked:{key_of(ref)}", mean_tokens=0.0,
+            repo=ref.repo,
+            revision="",
+            config=ref.config,
+            split=ref.split,
+            rows=rows.get(key_of(ref), 0),
+            content=f"unlocked:{key_of(ref)}",
+            mean_tokens=0.0,
         )
         for ref in tables_of(manifest)
-    }  # fmt: skip
+    }
     return Lock(model=model, tables=tables)
 
 
@@ -110,9 +120,13 @@ class _Planner:
                     for size in self.manifest.sizes:
                         self._chain(choice, size, arm, seed)
         return Plan(
-            self.manifest.name, self.locked, self.manifest.keep,
-            self.shards, tuple(self.cells), self.wanted,
-        )  # fmt: skip
+            self.manifest.name,
+            self.locked,
+            self.manifest.keep,
+            self.shards,
+            tuple(self.cells),
+            self.wanted,
+        )
 
     def _chain(self, choice: TaskChoice | None, size: Size, arm: Arm, seed: int) -> None:
         """The intermediate training, then each target on top of it, each with its evaluations."""
@@ -124,27 +138,39 @@ class _Planner:
             spec = self._train(choice, None, table, examples, seed, arm)
             parent = self._add("intermediate", label, spec)
         place = {
-            "task": choice.task if choice else "none", "size": size.label, "examples": examples,
-            "arm": arm.name, "seed": seed, "intermediate": parent,
-        }  # fmt: skip
+            "task": choice.task if choice else "none",
+            "size": size.label,
+            "examples": examples,
+            "arm": arm.name,
+            "seed": seed,
+            "intermediate": parent,
+        }
         self._cell(place, None, parent, label, [])
         for target in self.manifest.targets:
             start = f"0 s{seed}" if parent is None else label
             self._target(place, target, parent, f"{start} → {target.task}", seed)
 
     def _target(
-        self, place: dict[str, object], target: TargetChoice, parent: str | None, name: str,
+        self,
+        place: dict[str, object],
+        target: TargetChoice,
+        parent: str | None,
+        name: str,
         seed: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         table = self.lock.find(target.entry.train)
         spec = self._train(target, parent, table, table.rows, seed, None)
         checkpoint = self._add("target", name, spec)
         self._cell(place, target.task, checkpoint, name, _sets_of(target))
 
     def _cell(
-        self, place: dict[str, object], target: str | None, checkpoint: str | None, name: str,
+        self,
+        place: dict[str, object],
+        target: str | None,
+        checkpoint: str | None,
+        name: str,
         sets: list[tuple[EvaluationSet, tuple[str, ...]]],
-    ) -> None:  # fmt: skip
+    ) -> None:
         evaluations = [
             (entry.name, self._evaluate(entry, languages, checkpoint, name))
             for entry, languages in [*sets, *_retrieval_sets(self.manifest.retrieval)]
@@ -157,9 +183,14 @@ class _Planner:
         )
 
     def _train(
-        self, choice: TaskChoice, parent: str | None, table: LockedTable, examples: int,
-        seed: int, arm: Arm | None,
-    ) -> TrainSpec:  # fmt: skip
+        self,
+        choice: TaskChoice,
+        parent: str | None,
+        table: LockedTable,
+        examples: int,
+        seed: int,
+        arm: Arm | None,
+    ) -> TrainSpec:
         recipe = choice.training.recipe(choice.entry)
         by_epochs = -(-examples // recipe.batch_size) * choice.training.epochs_of(choice.entry)
         return TrainSpec(

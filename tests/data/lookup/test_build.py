@@ -14,7 +14,7 @@ import pytest
 from tests.data.conftest import Rows
 from xtl.data import lookup
 from xtl.data.loading import config_names
-from xtl.data.lookup import build, facts, wording
+from xtl.data.lookup import facts, wording
 from xtl.data.lookup.facts import LANGUAGES, RELATIONS, Relation
 from xtl.data.mirror import content_hash
 
@@ -23,14 +23,23 @@ QUESTION_SETS = [("pool", "train"), ("target", "train"), *((code, "validation") 
 DIVISION = facts.divide(lookup.SEED)
 
 
-def places_in(text: str, territories: set[str], language: str = "en") -> set[str]:
-    """The territories whose names stand in the text as whole words."""
-    found = set()
-    for code in territories:
-        name = facts.place(language, code)
-        if name and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text):
-            found.add(code)
-    return found
+ENGLISH_PLACES = {
+    str(facts.place("en", fact.territory)): fact.territory for fact in facts.known_facts()
+}
+ENGLISH_VALUES = {
+    str(facts.value("en", fact.relation, fact.value)) for fact in facts.known_facts()
+}
+# Longest first, so that neither "Equatorial Guinea" nor "Port of Spain" counts as another place.
+NAMES = re.compile(
+    r"(?<!\w)(?:%s)(?!\w)"
+    % "|".join(map(re.escape, sorted({*ENGLISH_PLACES, *ENGLISH_VALUES}, key=len, reverse=True)))
+)
+
+
+def places_in(row: Row) -> set[str]:
+    """The territories whose English names stand in the row."""
+    named = NAMES.findall(f"{row['context']} {row['question']}")
+    return {ENGLISH_PLACES[name] for name in named if name in ENGLISH_PLACES}
 
 
 def relation_of(question: str, language: str, group: wording.Group) -> Relation:
@@ -83,7 +92,7 @@ def test_the_stated_share_of_questions_has_no_answer_whatever_is_asked(
     without = [row for row in rows if not row["answers"]["text"]]
     assert len(without) / len(rows) == pytest.approx(share, abs=0.005)
     asked = Counter(relation_of(row["question"], "en", group) for row in without)
-    assert max(asked.values()) <= 1.3 * min(asked.values())
+    assert max(asked.values()) <= 1.4 * min(asked.values())
 
 
 def test_ids_are_unique_and_so_are_the_pool_s_questions(lookup_rows: Rows) -> None:
@@ -118,16 +127,13 @@ def facts_named(row: Row, relation: Relation, language: str) -> set[str]:
 def test_training_and_evaluation_speak_of_different_countries(lookup_rows: Rows) -> None:
     training = {fact.territory for fact in DIVISION.training}
     evaluation = {fact.territory for fact in DIVISION.evaluation}
-    # A name may hold another ("Guinea", "Equatorial Guinea"): whole sentences are compared too.
-    overlapping = {one for one in training | evaluation for two in training | evaluation
-                   if one != two and str(facts.place("en", one)) in str(facts.place("en", two))}  # fmt: skip
     for config in ("pool", "target"):
         for row in lookup_rows(config, "train"):
-            text = f"{row['context']} {row['question']}"
-            assert not places_in(text, evaluation - overlapping), text
+            assert len(places_in(row) & training) >= 2
+            assert not places_in(row) & evaluation, row
     for row in lookup_rows("en", "validation"):
-        text = f"{row['context']} {row['question']}"
-        assert not places_in(text, training - overlapping), text
+        assert len(places_in(row) & evaluation) >= 2
+        assert not places_in(row) & training, row
 
 
 def test_no_english_sentence_is_in_training_and_in_evaluation(lookup_rows: Rows) -> None:
@@ -135,7 +141,7 @@ def test_no_english_sentence_is_in_training_and_in_evaluation(lookup_rows: Rows)
         return {
             sentence
             for row in lookup_rows(config, split)
-            for sentence in [*re.split(r"(?<=\.) (?=[A-Z])", row["context"]), row["question"]]
+            for sentence in [*re.split(r"(?<=\.)(?<!St\.) (?=[A-Z])", row["context"]), row["question"]]
         }
 
     training = sentences("pool", "train") | sentences("target", "train")
@@ -187,6 +193,7 @@ def test_aligned_sentences_are_distinct_and_the_english_side_is_shared(
     assert [row["target_sentence"] for row in rows] == swahili
 
 
+@pytest.mark.slow
 def test_building_again_in_another_process_gives_the_same_bytes(
     lookup_folder: Path, tmp_path: Path
 ) -> None:
@@ -196,6 +203,7 @@ def test_building_again_in_another_process_gives_the_same_bytes(
     assert content_hash(tmp_path) == content_hash(lookup_folder)
 
 
+@pytest.mark.slow
 def test_another_seed_gives_other_data(lookup_folder: Path, tmp_path: Path) -> None:
     lookup.build(tmp_path, seed=lookup.SEED + 1)
     assert content_hash(tmp_path) != content_hash(lookup_folder)
@@ -205,7 +213,6 @@ def test_the_recipe_names_all_that_decides_the_bytes() -> None:
     known = {"made", "version", "seed", "files", "cldr", "babel", "pyarrow"}
     assert set(lookup.recipe()) == known
     assert lookup.recipe(seed=1) != lookup.recipe(seed=2)
-    assert build._own_files() == build._own_files()
 
 
 @pytest.mark.slow

@@ -1,0 +1,64 @@
+"""Report data over runs made by hand, shared by the tests of pictures, terminal and page."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+
+from tests.analysis.runs import METRICS, runs
+from xtl.analysis.coverage import ShardState
+from xtl.analysis.table import build_table
+from xtl.report.data import ReportData
+from xtl.report.views import View, make_views
+from xtl.sweep.cells import Cell
+from xtl.sweep.manifest import Manifest
+from xtl.sweep.plan import Plan, make_plan
+from xtl.sweep.reading import read_manifest
+from xtl.tracking.record import RunRecord
+
+DEMO = Path(__file__).parents[2] / "jobs" / "manifests" / "demo.yaml"
+
+
+def demo(**changes: object) -> Manifest:
+    """The demo's manifest: 12 languages, 6 sizes, 2 replicates, retrieval."""
+    return read_manifest(DEMO).model_copy(update=changes)
+
+
+def close_score(cell: Cell, set_name: str, language: str, metric: str) -> float:
+    """Scores that crowd, as those of real languages do, the same in every process."""
+    noise = random.Random(f"{cell.size} {cell.seed} {cell.target} {language} {metric}")
+    return 35 + 4 * math.log10(1 + cell.examples) + noise.uniform(-3, 3)
+
+
+def demo_runs(plan: Plan, without: Collection[str] = ()) -> dict[str, RunRecord]:
+    found = runs(plan, close_score, METRICS)
+    return {shard: record for shard, record in found.items() if shard not in without}
+
+
+def report_data(manifest: Manifest | None = None, without: Collection[str] = ()) -> ReportData:
+    """A finished sweep, but for the runs that it is without."""
+    manifest = manifest or demo()
+    plan = make_plan(manifest, None)
+    return ReportData(
+        manifest=manifest,
+        plan=plan,
+        table=build_table(plan, demo_runs(plan, without)),
+        states={shard: ShardState("lost" if shard in without else "done") for shard in plan.shards},
+        device_seconds={"intermediate": 1800.0, "target": 900.0, "evaluate": 60.0},
+        versions={"torch": "2.13.0"},
+        notes=["The data are synthetic."],
+        manifest_text=DEMO.read_text(encoding="utf-8"),
+        created="2026-03-04 12:30 UTC",
+    )
+
+
+def with_state(data: ReportData, shard: str, state: ShardState) -> ReportData:
+    return replace(data, states={**data.states, shard: state})
+
+
+def views(manifest: Manifest | None = None, without: Collection[str] = ()) -> list[View]:
+    data = report_data(manifest, without)
+    return make_views(data.table, data.manifest.primary)

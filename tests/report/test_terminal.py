@@ -1,0 +1,91 @@
+"""The terminal's table: within 80 columns, and nothing of it cut."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from tests.analysis.runs import evaluation, manifest
+from tests.report.sweeps import demo, report_data
+from xtl.report.data import ReportData
+from xtl.report.terminal import show
+from xtl.sweep.plan import make_plan
+
+
+def printed(data: ReportData, width: int = 80) -> str:
+    output = io.StringIO()
+    show(Console(file=output, width=width, color_system=None), data)
+    return output.getvalue()
+
+
+def test_no_line_is_wider_than_80_columns_and_none_is_cut() -> None:
+    lost = evaluation(make_plan(demo(), None), "6%", 1)
+    text = printed(report_data(without=[lost]))
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert "…" not in text
+
+
+def test_large_counts_and_many_sizes_fit_as_well() -> None:
+    sizes = ["0", "0.05%", "0.1%", "0.25%", "0.5%", "1%", "2.5%", "5%", "10%", "25%", "50%", "100%"]
+    text = printed(report_data(manifest(sizes=[0, *sizes[1:]])))
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert "…" not in text
+    for size in sizes[1:]:
+        assert text.count(f" {size} ") + text.count(f"\n{size} ") + text.count(f" {size}\n") >= 2
+
+
+def test_a_narrow_terminal_still_shows_every_value() -> None:
+    wide, narrow = printed(report_data()), printed(report_data(), width=40)
+    assert "…" not in narrow
+    assert "retrieval" in narrow
+    for value in ("100%", "4,096", "Swahili"):
+        assert (value in wide) and (value in narrow)
+
+
+def rows(text: str, first: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines() if line.startswith(first)]
+
+
+def test_the_values_are_those_of_the_table() -> None:
+    data = report_data()
+    chosen = data.table.query("language == 'sw' and metric == 'f1'")
+    means = chosen.groupby("examples")["value"].mean().sort_index()
+    (row,) = rows(printed(data), "Swahili")
+    assert row[1:] == ["1.6", *(f"{value:.1f}" for value in means)]
+
+
+def test_size_0_has_no_gain_and_every_other_size_has_one() -> None:
+    text = printed(report_data())
+    zero, two, *_ = [row for label in ("0 ", "2% ") for row in rows(text, label)]
+    assert zero[1] == "0"
+    assert len(two) == len(zero) + 1
+    assert any(cell[0] in "+−" for cell in two)
+    assert not any(cell[0] in "+−" for cell in zero)
+
+
+def test_a_mean_over_fewer_replicates_is_marked_and_explained() -> None:
+    lost = evaluation(make_plan(demo(), None), "6%", 1)
+    text = printed(report_data(without=[lost]))
+    (row,) = rows(text, "Swahili")
+    assert [cell.endswith("*") for cell in row[2:]] == [False, False, True, False, False, False]
+    assert "* fewer replicates than planned" in text
+    assert "fewer replicates" not in printed(report_data())
+
+
+def test_a_sweep_that_has_not_begun_has_a_table_of_dashes() -> None:
+    plan = make_plan(demo(), None)
+    text = printed(report_data(without=list(plan.shards)))
+    (row,) = rows(text, "Swahili")
+    assert row[2:] == ["–"] * 6
+    assert "0 of 57 shards done, 57 missing" in text
+    assert "Nothing to report yet." in text
+
+
+@pytest.mark.parametrize("languages", [["en"], ["bn", "sw"], ["de", "th"]])
+def test_any_choice_of_languages_has_a_table(languages: list[str]) -> None:
+    chosen = manifest(
+        targets=[{"task": "lookup-qa", "languages": languages}], retrieval=[], primary=None
+    )
+    text = printed(report_data(chosen))
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert "declares no primary contrast" in text
