@@ -5,6 +5,7 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,9 @@ def assert_as_leet(path: Path) -> None:
         ),
     ],
 )
-def test_our_reader_agrees_with_wandbs(tmp_path: Path, whole: bytes, damage: Any) -> None:
+def test_our_reader_agrees_with_wandbs(
+    tmp_path: Path, whole: bytes, damage: Callable[[bytes], bytes]
+) -> None:
     assert_as_leet(put(tmp_path, damage(whole)))
 
 
@@ -187,6 +190,7 @@ def test_the_runs_of_other_sweeps_in_the_folder_are_left_out(tmp_path: Path) -> 
 
 
 def test_a_login_node_pays_for_no_heavy_import() -> None:
-    code = "import sys, xtl.tracking; print({'wandb', 'torch', 'pandas', 'google'} & set(sys.modules))"
+    heavy = "{'wandb', 'torch', 'pandas', 'google'}"
+    code = f"import sys, xtl.tracking; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from xtl.tracking.offline import FRAGMENTS, read_folder, read_history
@@ -23,10 +24,9 @@ def identity(shard: str = "5ha1d", attempt: int = 1) -> RunIdentity:
 
 def service_pid() -> int:
     """The process id of the wandb service that this process started."""
-    out = subprocess.run(
-        ["ps", "-o", "pid=,comm=", "--ppid", str(os.getpid())], capture_output=True, text=True
-    ).stdout
-    (pid,) = (int(line.split()[0]) for line in out.splitlines() if "wandb-core" in line)
+    children = psutil.Process().children()
+    living = [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
+    (pid,) = (child.pid for child in living if child.name() == "wandb-core")
     return pid
 
 
@@ -43,7 +43,13 @@ def test_a_run_is_read_back_as_it_was_written(tmp_path: Path) -> None:
         sweep="demo",
         stage="train",
         name=NAME,
-        config={"model/name": "xlm-r", "model/frozen": True, "sizes": [0, 0.5], "none": None, "n": 7},
+        config={
+            "model/name": "xlm-r",
+            "model/frozen": True,
+            "sizes": [0, 0.5],
+            "none": None,
+            "n": 7,
+        },
         summary={
             "train/step": 20,
             "train/loss": 2.0,
@@ -103,18 +109,22 @@ def test_a_run_left_open_is_not_mixed_with_the_next(tmp_path: Path) -> None:
 
 
 def test_each_attempt_leaves_its_own_fragment(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit), Tracker(tmp_path, identity(attempt=1), {}) as tracker:
-        tracker.log(5, {"train/loss": 3.0})
-        raise SystemExit(143)
+    stopped = Tracker(tmp_path, identity(attempt=1), {})
+    stopped.log(5, {"train/loss": 3.0})
+    stopped.finish(143)
     with Tracker(tmp_path, identity(attempt=2), {}) as tracker:
         tracker.log(9, {"train/loss": 1.0})
     records = read_folder(tmp_path)
-    assert sorted((r.attempt, r.exit_code, r.last_step) for r in records) == [(1, 143, 5), (2, 0, 9)]
+    assert sorted((r.attempt, r.exit_code, r.last_step) for r in records) == [
+        (1, 143, 5),
+        (2, 0, 9),
+    ]
     assert merge(records)["5ha1d"].attempt == 2
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(RuntimeError("CUDA out of memory"), 1), (SystemExit("no"), 1)]
+    ("error", "code"),
+    [(RuntimeError("CUDA out of memory"), 1), (SystemExit("no"), 1), (SystemExit(143), 143)],
 )
 def test_leaving_by_an_error_is_recorded(tmp_path: Path, error: BaseException, code: int) -> None:
     with pytest.raises(type(error)), Tracker(tmp_path, identity(), {}):

@@ -2,10 +2,11 @@
 
 import json
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from wandb.apis.public import Run
+from wandb.apis.public.service_api import ServiceApi
 
 from xtl.errors import UserError
 from xtl.tracking.record import encode
@@ -57,7 +58,7 @@ NODE: dict[str, Any] = {
 
 def run_of(**changes: object) -> Run:
     service = SimpleNamespace(app_url="https://wandb.ai/")  # asked for the address, for no data
-    return Run(service, "team", "xtl", "5ha1d", {**NODE, **changes}, lazy=False)
+    return Run(cast(ServiceApi, service), "team", "xtl", "5ha1d", {**NODE, **changes}, lazy=False)
 
 
 def test_a_run_of_the_server_becomes_a_record() -> None:

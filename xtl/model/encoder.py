@@ -38,7 +38,9 @@ class TaskModel(nn.Module):
 def load_encoder(folder: Path, dropout: float) -> XLMRobertaModel:
     """XLM-R without pooler, in fp32, from local safetensors alone; `dropout` everywhere."""
     from transformers import XLMRobertaModel
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     encoder: XLMRobertaModel = XLMRobertaModel.from_pretrained(
         folder,
         add_pooling_layer=False,

@@ -163,9 +163,9 @@ class Manifest(Frozen):
     @classmethod
     def _distinct(cls, entries: tuple[Any, ...]) -> tuple[Any, ...]:
         labels = [_label(entry) for entry in entries]
-        for label in labels:
-            if labels.count(label) > 1:
-                raise ValueError(f"each entry once; {label} stands {labels.count(label)} times")
+        if len(set(labels)) < len(labels):
+            twice = next(label for label in labels if labels.count(label) > 1)
+            raise ValueError(f"each entry once; {twice} stands {labels.count(twice)} times")
         return entries
 
     @model_validator(mode="after")

@@ -12,7 +12,7 @@ from xtl.errors import UserError
 from xtl.sweep.cells import Cell
 from xtl.sweep.lock import Lock, LockedModel, LockedTable, key_of
 from xtl.sweep.manifest import Arm, Manifest, RetrievalChoice, TargetChoice, TaskChoice
-from xtl.sweep.shard import EvaluateSpec, Shard, Spec, Stage, TrainSpec, shard_id
+from xtl.sweep.shard import EvaluateSpec, Shard, Spec, Stage, Table, TrainSpec, shard_id
 from xtl.sweep.sizes import Size
 from xtl.tasks.catalogue import EVALUATION_SETS, DatasetRef, EvaluationSet
 
@@ -111,6 +111,9 @@ class _Planner:
     shards: dict[str, Shard] = field(default_factory=dict)
     cells: list[Cell] = field(default_factory=list)
     wanted: int = 0
+    _made: dict[tuple[str, tuple[str, ...]], tuple[tuple[str, Table], ...]] = field(
+        default_factory=dict
+    )
 
     def plan(self) -> Plan:
         """All sizes of one chain first, so that a sweep stopped anywhere can be analysed."""
@@ -211,17 +214,25 @@ class _Planner:
     def _evaluate(
         self, entry: EvaluationSet, languages: tuple[str, ...], checkpoint: str | None, name: str
     ) -> str:
-        tables = [(code, self.lock.find(entry.data.of(code)).table()) for code in languages]
         spec = EvaluateSpec(
             set=entry.name,
             family=entry.family,
             model=self.lock.model.reference(),
             parent=checkpoint,
-            data=tuple(tables),
+            data=self._tables(entry, languages),
             decoding=entry.decoding,
             precision=self.manifest.engine.precision,
         )
         return self._add("evaluate", f"{name} · {entry.name}", spec)
+
+    def _tables(
+        self, entry: EvaluationSet, languages: tuple[str, ...]
+    ) -> tuple[tuple[str, Table], ...]:
+        """A set's tables, made once: thousands of evaluations share them."""
+        if (entry.name, languages) not in self._made:
+            tables = [(code, self.lock.find(entry.data.of(code)).table()) for code in languages]
+            self._made[entry.name, languages] = tuple(tables)
+        return self._made[entry.name, languages]
 
     def _add(self, stage: Stage, name: str, spec: Spec) -> str:
         self.wanted += 1

@@ -1,4 +1,4 @@
-"""Whether W&B is on-line, and under which project: one rule for those who log and those who read."""
+"""Whether W&B is online, and in which project: one rule for those who log and who read."""
 
 from __future__ import annotations
 

@@ -33,12 +33,12 @@ def read_folder(folder: Path) -> list[RunRecord]:
 
 
 def read_fragment(path: Path) -> RunRecord | None:
-    """One attempt, or None for a file that does not say which run it is: a kill in its first second."""
+    """One attempt, or None for a file that names no run: one killed in its first second."""
     return _read(path, str(path))
 
 
 def read_history(path: Path, keys: Collection[str]) -> list[dict[str, float]]:
-    """The logged rows in order, of each the numbers under `keys`; rows with none of them left out."""
+    """The logged rows in order, of each the numbers under `keys`; rows without any are left out."""
     wanted = set(keys)
     rows = (
         {name: value for name, value in _items(record.history.item) if name in wanted}

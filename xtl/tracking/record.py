@@ -12,7 +12,7 @@ Three conventions hold on the way in (`run`) and on the way out (`offline`, `ser
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,7 +127,7 @@ def decode(value: Any) -> Any:
     return _NAMES.get(value, value) if isinstance(value, str) else _inside(value, decode)
 
 
-def _inside(value: Any, change: Any) -> Any:
+def _inside(value: Any, change: Callable[[Any], Any]) -> Any:
     if isinstance(value, Mapping):
         return {key: change(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from xtl.tracking.mode import is_online, project
 from xtl.tracking.offline import is_complete
@@ -156,7 +156,9 @@ def _begin(folder: Path, identity: RunIdentity, config: dict[str, Any]) -> Run:
     return _init("offline", folder, identity, config)
 
 
-def _init(mode: Any, folder: Path, identity: RunIdentity, config: dict[str, Any]) -> Run:
+def _init(
+    mode: Literal["online", "offline"], folder: Path, identity: RunIdentity, config: dict[str, Any]
+) -> Run:
     import wandb
 
     run = wandb.init(
@@ -228,7 +230,7 @@ def _give_up(error: Exception) -> None:
 
 
 def _forget_service() -> None:
-    """Drop a service process that is dead or stuck; it would raise at exit, or refuse a next run."""
+    """Drop a service process that is dead or stuck: it would raise at exit or refuse a next run."""
     import wandb
 
     def teardown() -> None:

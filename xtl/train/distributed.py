@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import warnings
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -32,6 +33,8 @@ def init_distributed(timeout: timedelta = TIMEOUT) -> None:
     # inference_all_reduce alone would use. No compiled op of its is used here.
     deepspeed.ops.__compatible_ops__ = {}
     logger.setLevel(logging.ERROR)
+    # DeepSpeed calls collectives by names that torch has since replaced, several times an update.
+    warnings.filterwarnings("ignore", "`torch.distributed", FutureWarning)
     get_accelerator().set_device(int(os.environ["LOCAL_RANK"]))
     deepspeed.init_distributed(
         dist_backend=get_accelerator().communication_backend_name(),
