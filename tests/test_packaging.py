@@ -53,14 +53,16 @@ def spared(kind: str) -> set[str]:
     return set(lines_of(f"excludes-{kind}")) if kind != "cuda" else set()
 
 
-def make(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def make(
+    *arguments: str, cwd: Path = ROOT, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """GNU make from the outside, not as a part of the make that may be running these tests."""
     hidden = {*VARIABLES, "DRY", "ARGS", "TORCH", "VENV", "PYTHON"}
     kept = {key: value for key, value in os.environ.items() if key not in hidden}
     clean = {key: value for key, value in kept.items() if not re.match(r"MAKE|MFLAGS", key)}
     command = ["make", *arguments]
     return subprocess.run(
-        command, cwd=ROOT, env=clean | environment, capture_output=True, text=True, timeout=120
+        command, cwd=cwd, env=clean | environment, capture_output=True, text=True, timeout=120
     )
 
 
@@ -185,11 +187,24 @@ def test_a_setting_that_cannot_work_gets_a_line_and_no_environment(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("target", ["setup", "clean"])
-def test_a_folder_that_is_no_environment_is_never_removed(target: str, tmp_path: Path) -> None:
+def test_setup_never_clears_a_folder_that_is_no_environment(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
-    make("-n" if target == "clean" else "--", target, "TORCH=cpu", f"VENV={tmp_path}")
+    done = make("setup", "TORCH=cpu", f"VENV={tmp_path}")
+    assert done.returncode == 2
+    assert f"VENV: found {tmp_path}, which is no virtual environment" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_clean_leaves_runs_and_a_folder_that_is_no_environment(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for name in ("runs/demo/result.json", ".venv/pyvenv.cfg", "xtl/__pycache__/a.pyc", "xtl/a.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    make("clean", "VENV=runs", cwd=tmp_path)
+    assert (tmp_path / ".venv").exists()
+    make("clean", cwd=tmp_path)
+    files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert files == {"Makefile", "runs/demo/result.json", "xtl/a.py"}
 
 
 @pytest.mark.slow

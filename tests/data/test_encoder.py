@@ -65,9 +65,10 @@ TRANSLATIONS = {
 def model(encoder_snapshot: Snapshot) -> Any:
     from transformers import XLMRobertaModel
 
-    found, loading = XLMRobertaModel.from_pretrained(
+    loaded: Any = XLMRobertaModel.from_pretrained(
         encoder_snapshot.folder, add_pooling_layer=False, output_loading_info=True
     )
+    found, loading = loaded
     assert not any(loading.values()), loading
     return found.eval()
 

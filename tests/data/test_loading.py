@@ -20,7 +20,7 @@ def write_rows(path: Path, rows: list[dict[str, object]]) -> None:
     pq.write_table(pa.Table.from_pylist(rows), path)
 
 
-@pytest.fixture()
+@pytest.fixture
 def plain(tmp_path: Path) -> Path:
     """The hub's layout without a README: a folder a config, files named by split."""
     write_rows(tmp_path / "en" / "train-00000-of-00002.parquet", [{"a": 1}, {"a": 2}])

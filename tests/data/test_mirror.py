@@ -85,10 +85,13 @@ def test_new_content_is_published_beside_the_old(tmp_path: Path) -> None:
 
 
 def test_staged_files_never_show_when_filling_fails(tmp_path: Path) -> None:
-    mirror = Mirror(tmp_path)
-    with pytest.raises(RuntimeError), mirror.staging() as staged:
-        fill(staged)
-        raise RuntimeError
+    def fill_and_fail() -> None:
+        with Mirror(tmp_path).staging() as staged:
+            fill(staged)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fill_and_fail()
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 

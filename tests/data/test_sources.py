@@ -17,7 +17,7 @@ from xtl.errors import UserError
 README = "---\nconfigs: []\n---\n"
 
 
-@pytest.fixture()
+@pytest.fixture
 def local_hub(tmp_path: Path) -> Path:
     """A hub folder with one data set, and in it what must never be taken."""
     repo = tmp_path / "hub" / "owner" / "set"

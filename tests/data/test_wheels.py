@@ -24,7 +24,7 @@ def wheel_in(folder: Path) -> Wheel:
     return Wheel("thing", "1.0", path.name, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
-@pytest.fixture()
+@pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that pip takes for the package index."""
     folder = tmp_path / "index"

@@ -1,5 +1,7 @@
 """Labels at the side of a picture never touch, and stay near to what they name."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +14,7 @@ POSITIONS = st.lists(st.floats(0, 200, allow_nan=False), min_size=1, max_size=15
 @given(POSITIONS)
 def test_labels_are_apart_and_within_the_axes(wanted: list[float]) -> None:
     placed = sorted(spread(wanted, 12, 0, 200))
-    assert all(above - below >= 12 - 1e-9 for below, above in zip(placed, placed[1:], strict=False))
+    assert all(above - below >= 12 - 1e-9 for below, above in pairwise(placed))
     assert placed[0] >= -1e-9
     assert placed[-1] <= 200 + 1e-9
 

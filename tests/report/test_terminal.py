@@ -39,7 +39,8 @@ def test_a_narrow_terminal_still_shows_every_value() -> None:
     assert "…" not in narrow
     assert "retrieval" in narrow
     for value in ("100%", "4,096", "Swahili"):
-        assert (value in wide) and (value in narrow)
+        assert value in wide
+        assert value in narrow
 
 
 def rows(text: str, first: str) -> list[list[str]]:

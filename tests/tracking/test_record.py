@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xtl.tracking.record import RunRecord, decode, encode, flatten, make_record, merge
@@ -33,6 +33,7 @@ def test_two_settings_with_one_flat_key_are_refused(tree: dict[str, object]) -> 
         flatten(tree)
 
 
+@settings(max_examples=50)
 @given(st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text("ab"), inner)))
 def test_decoding_undoes_encoding(value: object) -> None:
     assert decode(encode(value)) == value

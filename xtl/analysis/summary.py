@@ -67,7 +67,7 @@ def _groups(curve: pd.DataFrame) -> pd.DataFrame:
             means[group] = wide[chosen].mean(axis=1, skipna=False)
     if ENGLISH in languages and WITHOUT_ENGLISH in means:
         means[GAP] = wide[ENGLISH] - means[WITHOUT_ENGLISH]
-    return means.rename_axis("series", axis=1).stack().rename("value").reset_index()
+    return means.reset_index().melt(id_vars=CHAIN, var_name="series", value_name="value")
 
 
 def gains(series: pd.DataFrame) -> pd.DataFrame:

@@ -40,7 +40,8 @@ class Snapshot:
 def content_hash(folder: Path) -> str:
     """sha256 over the sorted (relative path, size, sha256) of every file below `folder`."""
     total = hashlib.sha256()
-    for name, path in sorted((path.relative_to(folder).as_posix(), path) for path in _files(folder)):
+    for name in sorted(path.relative_to(folder).as_posix() for path in _files(folder)):
+        path = folder / name
         total.update(f"{name}\0{path.stat().st_size}\0{file_hash(path)}\n".encode())
     return total.hexdigest()
 
@@ -96,7 +97,7 @@ class Mirror:
         _seal(staged)
         folder.parent.mkdir(parents=True, exist_ok=True)
         try:
-            os.rename(staged, folder)
+            staged.rename(folder)
         except OSError:
             if not folder.is_dir():
                 raise
@@ -124,8 +125,8 @@ class Mirror:
         descriptor, staged = tempfile.mkstemp(dir=path.parent, prefix=".index-")
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             json.dump(entry, stream, indent=1, sort_keys=True)
-        os.chmod(staged, 0o644)
-        os.replace(staged, path)
+        Path(staged).chmod(0o644)
+        Path(staged).replace(path)
 
     def _index(self, repo: str, recipe: Mapping[str, object]) -> Path:
         key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()

@@ -98,10 +98,11 @@ class _Cursor:
 
 
 def _sizes(cursor: _Cursor) -> Sizes:
-    *counts, epsilon, block = cursor.take("7ifi")
+    sizes = Sizes(*cursor.take("7if"))
+    (block,) = cursor.take("i")
     if block != VALUES_A_BLOCK:
         raise ValueError(f"packed encoder: found blocks of {block}, expected {VALUES_A_BLOCK}")
-    return Sizes(*counts, epsilon=epsilon)
+    return sizes
 
 
 def _skip_tokenizer(cursor: _Cursor) -> int:

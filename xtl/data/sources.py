@@ -120,7 +120,7 @@ def _hub_errors(repo: str, kind: Kind) -> Iterator[None]:
     from huggingface_hub import errors
 
     # The base of the client's own errors, whichever HTTP library this version is built on.
-    http_error = errors.HfHubHTTPError.__mro__[1]
+    http_error: Any = errors.HfHubHTTPError.__mro__[1]
     try:
         yield
     except errors.GatedRepoError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import sys
 import tempfile
@@ -66,7 +65,7 @@ def _download(wheels: Sequence[Wheel], cache: Path) -> None:
         for wheel in wheels:
             if not Path(scratch, wheel.file).exists():
                 raise UserError(f"package index: found no {wheel.file}, expected that very file")
-            os.replace(Path(scratch, wheel.file), cache / wheel.file)
+            Path(scratch, wheel.file).replace(cache / wheel.file)
 
 
 def _pip_download(requirements: Path, folder: Path) -> None:

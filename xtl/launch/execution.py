@@ -143,6 +143,7 @@ class Execution:
         self.fence()
         if self._tracker:
             self._tracker.summarise({"eval": result.metrics, "degenerate": result.degenerate})
+            self._tracker.finish(0)  # before the result: who sees that can collect the run
         self._store.write_result(result.model_copy(update={"finished": time.time()}))
         self._store.discard_checkpoints(self._shard.id)
 

@@ -40,7 +40,7 @@ def load_encoder(folder: Path, dropout: float) -> XLMRobertaModel:
     from transformers import XLMRobertaModel
     from transformers.utils.logging import disable_progress_bar
 
-    disable_progress_bar()
+    disable_progress_bar()  # type: ignore[no-untyped-call]
     encoder: XLMRobertaModel = XLMRobertaModel.from_pretrained(
         folder,
         add_pooling_layer=False,

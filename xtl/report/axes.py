@@ -9,15 +9,18 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.transforms import Transform
 
 from xtl.report.labels import spread
 from xtl.report.numbers import short_count
-from xtl.report.palette import INK, PAPER, RULE
+from xtl.report.palette import INK, RULE
 
 WIDTH = 372.0
 HEIGHT = 268.0
@@ -27,7 +30,7 @@ LEFT, TOP, BOTTOM = 30.0, 20.0, 34.0
 _LEADER = 15.0
 _CHARACTER = 0.62 * FONT  # at most, of DejaVu Sans, for the names of languages
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none", "text.parse_math": False, "font.family": "DejaVu Sans",
     "font.size": FONT, "text.color": INK, "axes.labelcolor": INK, "xtick.color": INK,
     "ytick.color": INK, "axes.edgecolor": INK, "figure.facecolor": "none",
@@ -139,8 +142,16 @@ class SizeAxis:
         axes.set_xlim(first, last)
 
 
-def _stroke(x: tuple[float, float], y: tuple[float, float], transform: object) -> Line2D:
-    return Line2D(x, y, transform=transform, color=INK, linewidth=0.8, clip_on=False)  # type: ignore[arg-type]
+def _stroke(x: tuple[float, float], y: tuple[float, float], transform: Transform) -> Line2D:
+    return Line2D(x, y, transform=transform, color=INK, linewidth=0.8, clip_on=False)
+
+
+def fix_ticks(axis: Axis) -> None:
+    """The ticks and the limits as they are now, without the ticks beyond them."""
+    first, last = axis.get_view_interval()
+    low, high = sorted((first, last))
+    axis.set_ticks([tick for tick in axis.get_ticklocs() if low <= tick <= high])
+    axis.set_view_interval(first, last, ignore=True)
 
 
 def draw_rules(axes: Axes, vertical: bool = False) -> None:
@@ -178,9 +189,3 @@ def side_labels(axes: Axes, labels: Sequence[SideLabel], body: float) -> None:
             ha="left", color=label.colour, weight="bold" if label.bold else "normal",
             annotation_clip=False,
         )  # fmt: skip
-
-
-__all__ = [
-    "FONT", "LEFT", "LINE", "PAPER", "SideLabel", "SizeAxis", "body_height", "canvas",
-    "draw_rules", "label_room", "side_labels", "style", "title_values",
-]  # fmt: skip

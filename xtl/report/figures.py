@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from xtl.analysis.summary import ENGLISH, HIGH, LOW, WITHOUT_ENGLISH
 from xtl.report.axes import (
-    FONT,
     LEFT,
     LINE,
     SideLabel,
@@ -21,6 +21,7 @@ from xtl.report.axes import (
     body_height,
     canvas,
     draw_rules,
+    fix_ticks,
     label_room,
     side_labels,
     style,
@@ -32,7 +33,6 @@ from xtl.report.palette import (
     HIGH_LOOK,
     INK,
     LOW_GROUP_LOOK,
-    MUTED,
     PAPER,
     Look,
     low_look,
@@ -90,6 +90,7 @@ def gain_by_language_figure(view: View) -> Figure:
             _emphasise(label, _look(view, code))
         axes.set_xlabel(f"gain in {view.metric_name} over size 0, in points", labelpad=5)
         _pad(axes, [end for point in points.values() for end in (point.minimum, point.maximum, 0)])
+        fix_ticks(axes.xaxis)
     return figure
 
 
@@ -121,16 +122,18 @@ def _lines(
     broken = any(not examples for _, examples in sizes)
     with style():
         body = body_height(len(names))
-        figure, axes = canvas(LEFT, label_room([series_name(name) for name in names]), body)
+        rows = {name: [_point(view, name, size, gains) for size, _ in sizes] for name in names}
+        labels = [_name(name, points) for name, points in rows.items()]
+        figure, axes = canvas(LEFT, label_room(labels), body)
         grid = SizeAxis(sizes)
         grid.draw(axes, _SIZES.format("; 0 stands apart" if broken else ""))
-        for name in names:
-            points = [view.gain(name, s) if gains else view.level(name, s) for s, _ in sizes]
+        for name, points in rows.items():
             _line(axes, grid, points, _look(view, name), bands)
         if scale:
             axes.update_datalim([(grid.position(sizes[0][1]), value) for value in scale])
         _value_axis(axes, view, gains)
-        side_labels(axes, [_label(view, name, grid, gains, axes) for name in names], body)
+        ends = [_label(axes, grid, name, _look(view, name), row) for name, row in rows.items()]
+        side_labels(axes, ends, body)
     return figure
 
 
@@ -140,8 +143,7 @@ def _value_axis(axes: Axes, view: View, gains: bool) -> None:
     draw_rules(axes)
     if gains:
         axes.axhline(0, color=INK, linewidth=0.8, zorder=1.5)
-    low, high = axes.get_ylim()
-    axes.set_ylim(low, high)
+    fix_ticks(axes.yaxis)
     unit = "points" if gains else "%"
     title_values(axes, f"{'gain in ' if gains else ''}{view.metric_name} ({unit})")
 
@@ -190,7 +192,7 @@ def _range(axes: Axes, x: float, point: Point, look: Look) -> None:
         axes.vlines(x, point.minimum, point.maximum, color=look.colour, linewidth=2, alpha=0.35)
 
 
-def _marker(look: Look, hollow: bool, size: float = 4.6) -> dict[str, object]:
+def _marker(look: Look, hollow: bool, size: float = 4.6) -> dict[str, Any]:
     """A mean's marker; hollow where replicates are missing from it."""
     plain = look.marker == "."
     return {
@@ -212,21 +214,21 @@ def _look(view: View, name: str) -> Look:
     return low_look(view.group(LOW).index(name)) if is_low(name) else HIGH_LOOK
 
 
-def _label(view: View, name: str, grid: SizeAxis, gains: bool, axes: Axes) -> SideLabel:
+def _point(view: View, name: str, size: str, gains: bool) -> Point:
+    return view.gain(name, size) if gains else view.level(name, size)
+
+
+def _name(name: str, points: Sequence[Point]) -> str:
+    return series_name(name) + ("" if any(point.runs for point in points) else " (none)")
+
+
+def _label(axes: Axes, grid: SizeAxis, name: str, look: Look, points: Sequence[Point]) -> SideLabel:
     """The name at the end of the line; at the foot of the axes for a line without any point."""
-    look = _look(view, name)
-    colour = INK if look.colour == MUTED else look.colour
-    for size, examples in reversed(grid.sizes):
-        point = view.gain(name, size) if gains else view.level(name, size)
-        if point.runs:
-            x = grid.position(examples)
-            return SideLabel(series_name(name), x, point.mean, colour, look.bold)
-    edge, foot = axes.get_xlim()[1], axes.get_ylim()[0]
-    return SideLabel(f"{series_name(name)} {_NOTHING}", edge, foot, colour)
-
-
-_NOTHING = "(none)"
-
-__all__ = [
-    "FONT", "gain_by_language_figure", "gains_figure", "groups_figure", "languages_figure",
-]  # fmt: skip
+    colour = INK if look is HIGH_LOOK else look.colour
+    ends = [
+        (grid.position(examples), point.mean)
+        for (_, examples), point in zip(grid.sizes, points, strict=True)
+        if point.runs
+    ]
+    x, y = ends[-1] if ends else (axes.get_xlim()[1], axes.get_ylim()[0])
+    return SideLabel(_name(name, points), x, y, colour, look.bold and bool(ends))

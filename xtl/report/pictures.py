@@ -38,7 +38,7 @@ def pictures(view: View, replicates: int) -> list[Picture]:
         ),
         _picture(
             view, figures.groups_figure, f"{metric} by resource group",
-            f"Mean of {planned}; the band is their range, no interval.{hollow}",
+            f"Means over languages and {planned}; the band is the replicates' range.{hollow}",
         ),
     ]  # fmt: skip
     if largest is None:

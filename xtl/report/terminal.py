@@ -83,7 +83,8 @@ def _plain_table() -> Table:
 def _print(console: Console, table: Table) -> None:
     """Whole, at the table's own width: a terminal that is too narrow wraps it, nothing is cut."""
     needed = console.measure(table, options=console.options.update(width=10_000)).maximum
-    console.print(table, width=max(needed, console.width), crop=False)
+    table.width = needed
+    console.print(table, crop=False)
     console.print()
 
 

@@ -158,7 +158,7 @@ def _view(curve: pd.DataFrame) -> View:
     return View(
         **place,
         sizes=tuple(sizes(curve)),
-        languages=tuple(by_resource(curve["language"].unique())),
+        languages=tuple(by_resource([str(code) for code in curve["language"].unique()])),
         levels=_points(chains),
         gains=_points(gains(chains)),
     )
@@ -189,7 +189,7 @@ def beside(views: Sequence[View], view: View, target: str) -> View | None:
     return next(found, None)
 
 
-SERIES_NAMES = {LOW: "Low-resource mean", HIGH: "High-resource mean", WITHOUT_ENGLISH: "Mean"}
+SERIES_NAMES = {LOW: "Low-resource", HIGH: "High-resource", WITHOUT_ENGLISH: "Mean"}
 
 
 def series_name(name: str) -> str:

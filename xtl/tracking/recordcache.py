@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
@@ -11,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from xtl.files import read_json, write_whole
 from xtl.tracking.record import RunRecord
 
 VERSION = 1  # raised when the same file would give another record
@@ -38,7 +38,8 @@ class RecordCache:
     ) -> None:
         if kind is None and self._seen != self._held:
             with suppress(OSError):
-                _write(self._path, {"version": VERSION, "records": self._seen})
+                content = {"version": VERSION, "records": self._seen}
+                write_whole(self._path, json.dumps(content))
 
     def get(
         self, path: Path, name: str, read: Callable[[Path, str], RunRecord | None]
@@ -55,14 +56,8 @@ class RecordCache:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["version"] == VERSION:
+    with suppress(OSError, KeyError, TypeError, ValueError):
+        content = read_json(path)
+        if content is not None and content["version"] == VERSION:
             return dict(content["records"])
     return {}
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(content), encoding="utf-8")
-    temporary.replace(path)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
 
 from xtl.data.batches import PaddedBatch
@@ -86,6 +87,7 @@ class Engine:
             eps=recipe.adam_epsilon,
             fused=True,
         )
+        self._linear = functional.linear
         with _silence():
             self._engine, *_ = deepspeed.initialize(
                 model=model,
@@ -170,6 +172,8 @@ class Engine:
     def close(self) -> None:
         """Let go of what DeepSpeed holds, so that another training can follow in this process."""
         self._engine.destroy()
+        # ZeRO 3 overrides it for good, and its own rounds otherwise.
+        functional.linear = self._linear
 
     def _trainable(self) -> Iterator[tuple[str, nn.Parameter]]:
         named = self._engine.module.named_parameters()
@@ -207,7 +211,7 @@ def _set_master(parameter: nn.Parameter, value: Tensor) -> None:
         return
     # ZeRO 3 refuses a whole value whose size the ranks do not divide.
     part = parameter.ds_tensor.numel()
-    padded = nn.functional.pad(value.flatten(), (0, part * dist.get_world_size() - value.numel()))
+    padded = functional.pad(value.flatten(), (0, part * dist.get_world_size() - value.numel()))
     safe_set_local_fp32_param(parameter, padded[part * dist.get_rank() :][:part])
 
 

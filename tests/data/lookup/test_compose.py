@@ -33,7 +33,7 @@ def test_a_paragraph_states_three_to_five_different_facts(outline: Outline) -> N
 @given(outlines)
 def test_there_are_rivals_for_the_answer_and_for_the_place(outline: Outline) -> None:
     same_kind = [fact for fact in outline.stated if fact.relation == outline.asked.relation]
-    assert len(same_kind) >= 2
+    assert len(same_kind) >= (2 if len(outline.stated) == 3 else 3)
     assert len({fact.territory for fact in outline.stated}) >= 2
 
 
@@ -75,8 +75,9 @@ def test_facts_are_stated_in_the_outline_s_order(outline: Outline, language: str
     context = example(outline, language, "evaluation", seed=3)["context"]
     position = 0
     for fact in outline.stated:
-        names = facts.value(language, fact.relation, fact.value), facts.place(language, fact.territory)
-        places = [context.find(str(name), position) for name in names]
+        what = facts.value(language, fact.relation, fact.value)
+        where = facts.place(language, fact.territory)
+        places = [context.find(str(name), position) for name in (what, where)]
         assert min(places) >= 0, (fact, context[position:])
         position = min(places) + 1
 

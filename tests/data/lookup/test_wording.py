@@ -54,7 +54,7 @@ def test_no_wording_is_used_twice_or_in_two_groups(language: str) -> None:
 
 
 def test_the_pool_and_the_target_share_no_wording_with_what_comes_after() -> None:
-    groups = {group: set() for group in ("pool", "target", "evaluation")}  # type: dict[str, set[str]]
+    groups: dict[str, set[str]] = {group: set() for group in ("pool", "target", "evaluation")}
     for group, _, _, phrase in all_phrases("en"):
         groups[group].add(phrase)
     assert all(not groups[one] & groups[other] for one, other in combinations(groups, 2))
@@ -120,5 +120,5 @@ def test_a_sentence_begins_with_a_capital_where_the_place_has_an_article() -> No
 
 @pytest.mark.parametrize("broken", ["No slots.", "{place} and {place}: {answer}", "{answer} only"])
 def test_a_phrase_with_the_wrong_slots_is_refused(broken: str) -> None:
-    with pytest.raises(ValueError, match="expected {place} once"):
+    with pytest.raises(ValueError, match=r"expected \{place\} once"):
         wording._phrases(statements=[broken], questions=[])

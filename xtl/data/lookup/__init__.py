@@ -1,5 +1,5 @@
 """`xtl/cldr-lookup`: generated reading-comprehension data, a look-up of facts in 12 languages."""
 
-from xtl.data.lookup.build import REPO, SEED, VERSION, build, recipe
+from xtl.data.lookup.dataset import REPO, SEED, VERSION, build, recipe
 
 __all__ = ["REPO", "SEED", "VERSION", "build", "recipe"]

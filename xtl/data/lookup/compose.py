@@ -17,10 +17,9 @@ from xtl.data.lookup import wording
 from xtl.data.lookup.facts import Fact, Relation
 from xtl.data.lookup.wording import Group
 
-FACTS_A_PARAGRAPH = (3, 4, 5)
-FACTS_WEIGHTS = (6, 3, 1)
+PARAGRAPHS = {3: 6, 4: 3, 5: 1}  # number of facts: how often, in tenths
+SAME_RELATION = {3: 2, 4: 3, 5: 3}  # how many of them are of the asked relation, at least
 PLACE_IS_MENTIONED = 0.75  # the share that states something else about the asked place
-RIVALS = 2  # facts of the asked relation in the paragraph, at least
 TITLE = "CLDR look-up"
 
 
@@ -46,14 +45,14 @@ class Composer:
 
     def outline(self, name: str, asked: Fact, answerable: bool) -> Outline:
         """One outline; the facts that it states never give one relation the same value twice."""
-        count = self._stream.choices(FACTS_A_PARAGRAPH, FACTS_WEIGHTS)[0]
+        count = self._stream.choices(list(PARAGRAPHS), list(PARAGRAPHS.values()))[0]
         stated = [asked] if answerable else []
         mentioned = self._stream.random() < PLACE_IS_MENTIONED
         if mentioned:
             self._add(stated, asked, self._others_about(asked), len(stated) + 1)
         elsewhere = [fact for fact in self._facts if fact.territory != asked.territory]
         rivals = [fact for fact in elsewhere if fact.relation == asked.relation]
-        self._add(stated, asked, rivals, len(stated) + RIVALS - answerable)
+        self._add(stated, asked, rivals, len(stated) + SAME_RELATION[count] - answerable)
         places = {fact.territory for fact in stated}
         nearby = [fact for fact in elsewhere if fact.territory in places]
         self._add(stated, asked, nearby, min(count, len(stated) + self._stream.randint(0, 1)))

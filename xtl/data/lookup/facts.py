@@ -30,7 +30,7 @@ SCRIPTS = {
 AS_OF = datetime.date(2025, 1, 1)  # currencies in use on this day
 EVALUATION_SHARE = 0.43  # of the territories; about 210 facts
 
-# Member states of the United Nations: what the wordings call a country.
+# Member states of the United Nations, by code: what the wordings call a country.
 MEMBER_STATES = (
     "AD AE AF AG AL AM AO AR AT AU AZ BA BB BD BE BF BG BH BI BJ BN BO BR BS BT BW BY BZ CA CD CF "
     "CG CH CI CL CM CN CO CR CU CV CY CZ DE DJ DK DM DO DZ EC EE EG ER ES ET FI FJ FM FR GA GB GD "
@@ -39,7 +39,7 @@ MEMBER_STATES = (
     "MZ NA NE NG NI NL NO NP NR NZ OM PA PE PG PH PK PL PT PW PY QA RO RS RU RW SA SB SC SD SE SG "
     "SI SK SL SM SN SO SR SS ST SV SY SZ TD TG TH TJ TL TM TN TO TR TT TV TZ UA UG US UY UZ VC VE "
     "VN VU WS YE ZA ZM ZW"
-).split()
+)
 # CLDR's primaryZones (metaZones.xml): one zone stands for the country though it has several.
 PRIMARY_ZONES = {
     "CL": "America/Santiago", "CN": "Asia/Shanghai", "DE": "Europe/Berlin",
@@ -83,7 +83,7 @@ def divide(seed: int) -> Division:
 @functools.cache
 def known_facts() -> tuple[Fact, ...]:
     """Every fact that can be told in all languages, sorted."""
-    facts = (fact for territory in MEMBER_STATES for fact in _facts_about(territory))
+    facts = (fact for territory in MEMBER_STATES.split() for fact in _facts_about(territory))
     return tuple(sorted(fact for fact in facts if _is_tellable(fact)))
 
 

@@ -7,8 +7,8 @@ import importlib.metadata
 import random
 import string
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import cycle
 from importlib import resources
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from babel.core import get_global
 from xtl.data.lookup import compose, facts
 from xtl.data.lookup.compose import Composer, Outline
 from xtl.data.lookup.facts import LANGUAGES, Fact, Relation
+from xtl.data.lookup.wording import Group
 
 REPO = "xtl/cldr-lookup"
 VERSION = 1  # raise it when the same seed would give other rows
@@ -128,7 +129,7 @@ def _in_turn(composer: Composer, relations: Sequence[Relation]) -> Iterator[Fact
 
 
 def _rows(
-    outlines: Iterable[Outline], language: str, group: compose.Group, seed: int
+    outlines: Iterable[Outline], language: str, group: Group, seed: int
 ) -> list[dict[str, Any]]:
     return [compose.example(outline, language, group, seed) for outline in outlines]
 

@@ -19,7 +19,8 @@ from xtl.data.lookup.facts import LANGUAGES, RELATIONS, Relation
 from xtl.data.mirror import content_hash
 
 Row = dict[str, Any]
-QUESTION_SETS = [("pool", "train"), ("target", "train"), *((code, "validation") for code in LANGUAGES)]
+TRAINING_SETS = [("pool", "train"), ("target", "train")]
+QUESTION_SETS = [*TRAINING_SETS, *((code, "validation") for code in LANGUAGES)]
 DIVISION = facts.divide(lookup.SEED)
 
 
@@ -30,10 +31,9 @@ ENGLISH_VALUES = {
     str(facts.value("en", fact.relation, fact.value)) for fact in facts.known_facts()
 }
 # Longest first, so that neither "Equatorial Guinea" nor "Port of Spain" counts as another place.
-NAMES = re.compile(
-    r"(?<!\w)(?:%s)(?!\w)"
-    % "|".join(map(re.escape, sorted({*ENGLISH_PLACES, *ENGLISH_VALUES}, key=len, reverse=True)))
-)
+LONGEST_FIRST = sorted({*ENGLISH_PLACES, *ENGLISH_VALUES}, key=len, reverse=True)
+END_OF_SENTENCE = re.compile(r"(?<=\.)(?<!St\.) (?=[A-Z])")
+NAMES = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, LONGEST_FIRST))})(?!\w)")
 
 
 def places_in(row: Row) -> set[str]:
@@ -141,7 +141,7 @@ def test_no_english_sentence_is_in_training_and_in_evaluation(lookup_rows: Rows)
         return {
             sentence
             for row in lookup_rows(config, split)
-            for sentence in [*re.split(r"(?<=\.)(?<!St\.) (?=[A-Z])", row["context"]), row["question"]]
+            for sentence in [*END_OF_SENTENCE.split(row["context"]), row["question"]]
         }
 
     training = sentences("pool", "train") | sentences("target", "train")

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import PreTrainedTokenizerFast, XLMRobertaModel
+
+from tests.evaluate.checkpoints import DEPTH, make_job, span_head, write_checkpoint
+from tests.evaluate.ranks import evaluate_on_ranks
+from tests.tasks.records import PARAGRAPHS, question
+from xtl.errors import UserError
+from xtl.evaluate.evaluator import EvaluateJob, EvaluateOutcome, degenerate, evaluate
+from xtl.tasks.family import Prediction
+from xtl.tasks.qa_metrics import METRICS
+from xtl.tasks.settings import DecodingSettings
+from xtl.tasks.span_qa import FAMILY
+
+Questions = dict[str, list[dict[str, Any]]]
+
+
+def run(job: EvaluateJob) -> EvaluateOutcome:
+    return evaluate(job, lambda done, total: None)
+
+
+def same(one: Sequence[Prediction], other: Sequence[Prediction], tolerance: float) -> bool:
+    return all(
+        (a.example_id, a.language, a.text, a.metrics)
+        == (b.example_id, b.language, b.text, b.metrics)
+        and a.score == pytest.approx(b.score, abs=tolerance)
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def test_every_row_is_answered_in_order_out_of_its_own_context(
+    checkpoint: Path, questions: Questions
+) -> None:
+    outcome = run(make_job(checkpoint, questions))
+    rows = [row for language in sorted(questions) for row in questions[language]]
+    assert [said.example_id for said in outcome.predictions] == [row["id"] for row in rows]
+    assert all(
+        said.text and said.text in row["context"]
+        for said, row in zip(outcome.predictions, rows, strict=True)
+    )
+
+
+def test_a_languages_metrics_are_the_means_over_its_predictions(
+    checkpoint: Path, questions: Questions
+) -> None:
+    outcome = run(make_job(checkpoint, questions))
+    assert list(outcome.metrics) == sorted(questions)
+    said = [each.metrics["f1"] for each in outcome.predictions if each.language == "th"]
+    assert outcome.metrics["th"]["f1"] == pytest.approx(sum(said) / 3)
+    assert set(outcome.metrics["th"]) == {
+        "exact_match", "f1", "exact_match_unicode", "f1_unicode",
+    }  # fmt: skip
+
+
+def test_the_answers_are_those_of_the_model_on_each_question_alone(
+    checkpoint: Path, questions: Questions, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    """Against transformers itself, on questions of one window, every span tried."""
+    encoder = XLMRobertaModel.from_pretrained(checkpoint, add_pooling_layer=False)
+    encoder.train(False)
+    head = span_head()
+    rows = {language: given[:1] for language, given in questions.items()}
+    job = make_job(checkpoint, rows, decoding=DecodingSettings(max_length=128, n_best=100))
+    for said in run(job).predictions:
+        row = rows[said.language][0]
+        coded = tokenizer(
+            row["question"], row["context"], return_tensors="pt", return_offsets_mapping=True
+        )
+        offsets = coded.pop("offset_mapping")[0].tolist()
+        with torch.inference_mode():
+            hidden = encoder(**coded).last_hidden_state[0]
+        scores = hidden @ head["weight"].T
+        best = max(
+            float(scores[first, 0] + scores[last, 1])
+            for first in range(len(offsets))
+            for last in range(first, min(first + 30, len(offsets)))
+            if said.text == row["context"][offsets[first][0] : offsets[last][1]].strip()
+            and coded.sequence_ids()[first] == coded.sequence_ids()[last] == 1
+        )
+        assert said.score == pytest.approx(best - float(scores[0].sum()), abs=1e-4)
+
+
+def test_answers_do_not_depend_on_what_they_are_batched_with(
+    checkpoint: Path, questions: Questions
+) -> None:
+    alone = run(make_job(checkpoint, questions, batch_tokens=1))
+    together = run(make_job(checkpoint, questions, batch_tokens=100_000))
+    assert same(alone.predictions, together.predictions, tolerance=1e-4)
+    assert alone.useful_tokens == together.useful_tokens
+
+
+def test_a_question_is_answered_from_all_of_its_windows(
+    checkpoint: Path, questions: Questions
+) -> None:
+    """With windows as long as the context each question has one; here it has several."""
+    row = question(" ".join(context for context, _ in PARAGRAPHS.values()), "1998", asked="York")
+    outcome = run(make_job(checkpoint, {"en": [row]}))
+    assert outcome.predictions[0].text in row["context"]
+    assert outcome.useful_tokens > 5 * 48
+
+
+@pytest.mark.slow
+def test_two_ranks_answer_as_one_does(
+    checkpoint: Path, questions: Questions, tmp_path: Path
+) -> None:
+    job = make_job(checkpoint, questions, batch_tokens=200)
+    alone = run(job)
+    first, second = evaluate_on_ranks(job, 2, tmp_path)
+    assert first.predictions == alone.predictions
+    assert first.metrics == alone.metrics
+    assert (second.predictions, second.metrics) == ([], {})
+    assert first.useful_tokens == second.useful_tokens == alone.useful_tokens
+
+
+def test_retrieval_reads_the_layer_that_is_asked_for(
+    checkpoint: Path, pairs: Questions, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    """Cosines against all hidden states of the whole model, one sentence at a time."""
+    encoder = XLMRobertaModel.from_pretrained(checkpoint, add_pooling_layer=False)
+    encoder.train(False)
+
+    def vector(text: str, layer: int) -> torch.Tensor:
+        with torch.inference_mode():
+            states = encoder(**tokenizer(text, return_tensors="pt"), output_hidden_states=True)
+        hidden: torch.Tensor = states.hidden_states[layer]
+        return hidden[0].mean(dim=0)
+
+    for layer in range(DEPTH + 1):
+        decoding = DecodingSettings(layer_fraction=layer / DEPTH)
+        job = make_job(checkpoint, {"te": pairs["te"]}, "retrieval", decoding=decoding)
+        foreign = [vector(row["source_sentence"].strip(), layer) for row in pairs["te"]]
+        for row, answer in zip(pairs["te"], run(job).predictions, strict=True):
+            asked = vector(row["target_sentence"].strip(), layer)
+            cosines = [float(torch.cosine_similarity(asked, each, dim=0)) for each in foreign]
+            assert answer.score == pytest.approx(max(cosines), abs=1e-5)
+            found = pairs["te"][cosines.index(max(cosines))]
+            assert answer.text == found["source_sentence"].strip()
+
+
+def test_retrieval_needs_no_head(checkpoint: Path, pairs: Questions) -> None:
+    outcome = run(make_job(checkpoint, pairs, "retrieval", head_task=None))
+    assert set(outcome.metrics["sw"]) == {"accuracy", "accuracy_from_foreign"}
+    assert [said.example_id for said in outcome.predictions][:5] == ["0", "1", "2", "3", "4"]
+
+
+def test_the_english_side_of_all_languages_is_read_once(
+    checkpoint: Path, pairs: Questions, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    rows = {"sw": pairs["sw"], "te": pairs["te"]}
+    texts = {
+        row[side].strip()
+        for given in rows.values()
+        for row in given
+        for side in ("source_sentence", "target_sentence")
+    }
+    expected = sum(len(tokenizer(text)["input_ids"]) for text in texts)
+    assert run(make_job(checkpoint, rows, "retrieval")).useful_tokens == expected
+
+
+def test_bf16_answers_are_float32_scores(checkpoint: Path, pairs: Questions) -> None:
+    exact = run(make_job(checkpoint, pairs, "retrieval"))
+    rounded = run(make_job(checkpoint, pairs, "retrieval", precision="bf16"))
+    for one, other in zip(exact.predictions, rounded.predictions, strict=True):
+        assert other.score == pytest.approx(one.score, abs=0.03)
+    assert [each.score for each in exact.predictions] != [
+        each.score for each in rounded.predictions
+    ]
+
+
+def test_progress_ends_at_the_total(checkpoint: Path, questions: Questions) -> None:
+    steps: list[tuple[int, int]] = []
+    evaluate(make_job(checkpoint, questions), lambda done, total: steps.append((done, total)))
+    assert [done for done, _ in steps] == sorted(done for done, _ in steps)
+    assert len({total for _, total in steps}) == 1
+    assert steps[-1][0] == steps[-1][1]
+
+
+def test_a_model_that_points_at_the_first_word_is_degenerate(
+    questions: Questions, tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    even = write_checkpoint(tmp_path, tokenizer, span_head(scale=0.0))
+    outcome = run(make_job(even, questions))
+    assert outcome.predictions[0].text == PARAGRAPHS["ar"][0].split()[0]
+    assert outcome.degenerate
+
+
+def said(text: str, exact_match: float) -> Prediction:
+    return Prediction("1", "en", text, 0.0, {name: exact_match for name in METRICS})
+
+
+@pytest.mark.parametrize(("silent", "expected"), [(95, True), (94, False)])
+def test_saying_no_answer_nearly_always_is_degenerate_however_often_it_is_right(
+    silent: int, expected: bool
+) -> None:
+    others = [said(str(number), 100) for number in range(100 - silent)]
+    assert degenerate(FAMILY, [said("", 100)] * silent + others) is expected
+
+
+def test_one_row_alone_is_not_called_constant() -> None:
+    assert not degenerate(FAMILY, [said("York", 100)])
+
+
+def test_a_model_that_is_right_somewhere_is_not_degenerate(
+    checkpoint: Path, questions: Questions
+) -> None:
+    """The gold answers are moved to where this random model points."""
+    pointed = {
+        each.example_id: each.text for each in run(make_job(checkpoint, questions)).predictions
+    }
+    moved = {
+        language: [
+            question(row["context"], pointed[row["id"]], row["question"], row["id"])
+            for row in given
+        ]
+        for language, given in questions.items()
+    }
+    outcome = run(make_job(checkpoint, moved))
+    assert not outcome.degenerate
+    assert outcome.metrics["th"]["exact_match_unicode"] == 100
+
+
+def test_a_language_without_rows_is_one_clear_line(checkpoint: Path, questions: Questions) -> None:
+    job = make_job(checkpoint, questions)
+    rows = {language: given for language, given in job.rows.items() if language != "bn"}
+    with pytest.raises(UserError, match="own-set: language bn has no rows"):
+        run(EvaluateJob(job.spec, rows, job.checkpoint, job.head_task, job.batch_tokens))
+
+
+def test_a_checkpoint_without_the_tasks_head_is_one_clear_line(
+    checkpoint: Path, questions: Questions
+) -> None:
+    with pytest.raises(UserError, match=r"head-tydiqa\.safetensors: no such file"):
+        run(make_job(checkpoint, questions, head_task="tydiqa"))
+
+
+def test_span_qa_without_a_task_is_one_clear_line(checkpoint: Path, questions: Questions) -> None:
+    with pytest.raises(UserError, match="own-set: span-qa needs a trained head"):
+        run(make_job(checkpoint, questions, head_task=None))
