@@ -29,7 +29,7 @@ replicates: [1]
 targets:
   - task: lookup-qa
     languages: [en, sw]
-    training: {epochs: 1, batch_size: 32, learning_rate: 1.0e-3}
+    training: {epochs: 2, batch_size: 4, learning_rate: 1.0e-3}
 retrieval:
   - set: lookup-pairs
     languages: [sw]

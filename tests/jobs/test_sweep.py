@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 import psutil
@@ -82,7 +84,7 @@ def test_a_truncated_result_counts_as_missing(finished: Bench) -> None:
     assert finished.sweep()["submitted"] == 1
 
 
-def test_an_artifact_that_was_changed_is_not_read(finished: Bench) -> None:
+def test_an_artifact_that_was_changed_is_not_read_until_it_is_mended(finished: Bench) -> None:
     """Its digest no longer fits: the evaluation that needs it fails with one clear line."""
     shards = finished.shards()
     target = shards[f"{CHAIN} → lookup-qa"]["id"]
@@ -99,6 +101,14 @@ def test_an_artifact_that_was_changed_is_not_read(finished: Bench) -> None:
     assert state["state"] == "failed"
     assert state["failure"]["cls"] == "data"
     assert "head-lookup-qa.safetensors" in state["failure"]["line"]
+
+    content[-1] ^= 1
+    head.write_bytes(content)  # mended: but what failed for good waits for a person's word
+    assert finished.run("sweep").returncode == 1
+    preview = finished.run("resubmit", "--dry-run", "--json")
+    assert json.loads(preview.stdout) == {"resubmit": [evaluation]}
+    assert finished.run("resubmit").returncode == 0
+    assert {shard["state"] for shard in finished.shards().values()} == {"done"}
 
 
 def test_a_dry_run_writes_and_submits_nothing(prepared: Bench) -> None:
@@ -138,15 +148,41 @@ def test_after_a_rank_was_killed_the_shard_is_tried_again(fresh: Bench) -> None:
     assert {shard["state"] for shard in fresh.shards().values()} == {"done"}
 
 
+def test_a_shard_that_was_stopped_goes_on_from_its_last_checkpoint(fresh: Bench) -> None:
+    launcher = fresh.start("sweep")
+    name = "0 s1 → lookup-qa"
+    shard = {found["name"]: found["id"] for found in _planned(fresh)}[name]
+    _until(lambda: _step(fresh, shard) > 0)
+    for rank in _ranks(fresh):
+        rank.terminate()
+    output, _ = launcher.communicate()
+    assert launcher.returncode == 0, output
+    training = fresh.results()[shard]["training"]
+    assert 0 < training["resumed_from"] < training["updates"]
+
+
 def test_a_detached_sweep_goes_on_by_itself(fresh: Bench) -> None:
     assert fresh.run("sweep", "--detach").returncode == 0
     _until(lambda: (fresh.root / "report" / "index.html").exists(), seconds=240)
     assert len(fresh.results()) == 9
 
 
-def _until(condition: object, seconds: float = 120) -> None:
+def _planned(bench: Bench) -> list[dict[str, Any]]:
+    shards: list[dict[str, Any]] = json.loads(bench.run("plan", "--json").stdout)["shards"]
+    return shards
+
+
+def _step(bench: Bench, shard: str) -> int:
+    path = bench.root / "shards" / shard / "attempts" / "0001" / "heartbeat.json"
+    try:
+        return int(json.loads(path.read_text())["step"])
+    except (FileNotFoundError, ValueError):
+        return 0
+
+
+def _until(condition: Callable[[], bool], seconds: float = 120) -> None:
     limit = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
+    while not condition():
         assert time.monotonic() < limit
         time.sleep(0.2)
 
