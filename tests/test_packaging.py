@@ -54,15 +54,15 @@ def spared(kind: str) -> set[str]:
 
 
 def make(
-    *arguments: str, cwd: Path = ROOT, **environment: str
+    *arguments: str, cwd: Path = ROOT, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """GNU make from the outside, not as a part of the make that may be running these tests."""
     hidden = {*VARIABLES, "DRY", "ARGS", "TORCH", "VENV", "PYTHON"}
     kept = {key: value for key, value in os.environ.items() if key not in hidden}
     clean = {key: value for key, value in kept.items() if not re.match(r"MAKE|MFLAGS", key)}
-    command = ["make", *arguments]
+    whole = clean | (environment or {})
     return subprocess.run(
-        command, cwd=cwd, env=clean | environment, capture_output=True, text=True, timeout=120
+        ["make", *arguments], cwd=cwd, env=whole, capture_output=True, text=True, timeout=120
     )
 
 
@@ -211,7 +211,7 @@ def test_clean_leaves_runs_and_a_folder_that_is_no_environment(tmp_path: Path) -
 def test_an_installation_that_failed_is_made_again(tmp_path: Path) -> None:
     no_index = {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": str(tmp_path)}
     settings = ("setup", "TORCH=cpu", f"VENV={tmp_path}/venv", f"PYTHON={sys.executable}")
-    assert make(*settings, **no_index).returncode != 0
+    assert make(*settings, environment=no_index).returncode != 0
     assert (tmp_path / "venv" / "flavour").read_text().strip() == "cpu"
     again = make("-n", *settings)
     assert "-m venv --clear" in again.stdout

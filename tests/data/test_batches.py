@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import given
@@ -30,9 +31,7 @@ def test_an_epoch_sees_every_example_once(
 ) -> None:
     updates = updates_per_epoch(examples, batch_size)
     first = epoch * updates
-    drawn = [
-        update_examples(examples, batch_size, first + place, seed) for place in range(updates)
-    ]
+    drawn = [update_examples(examples, batch_size, first + place, seed) for place in range(updates)]
     assert sorted(np.concatenate(drawn)) == [*range(examples)]
     assert all(len(batch) == batch_size for batch in drawn[:-1])
 
@@ -78,7 +77,7 @@ def test_micro_batches_hold_neighbours_in_length(
 ) -> None:
     for hand in deal(lengths, ranks, micro_batch):
         spans = [[lengths[place] for place in batch] for batch in hand if batch]
-        for longer, shorter in zip(spans, spans[1:], strict=False):
+        for longer, shorter in pairwise(spans):
             assert min(longer) >= max(shorter)
 
 

@@ -191,7 +191,7 @@ def test_a_model_that_points_at_the_first_word_is_degenerate(
 
 
 def said(text: str, exact_match: float) -> Prediction:
-    return Prediction("1", "en", text, 0.0, {name: exact_match for name in METRICS})
+    return Prediction("1", "en", text, 0.0, dict.fromkeys(METRICS, exact_match))
 
 
 @pytest.mark.parametrize(("silent", "expected"), [(95, True), (94, False)])

@@ -10,12 +10,19 @@ from tests.analysis.runs import evaluation
 from tests.report.sweeps import demo, report_data, with_state
 from xtl.analysis.coverage import ShardState
 from xtl.analysis.table import Difference
+from xtl.report.data import ReportData
 from xtl.report.html import QUESTION, render
 from xtl.sweep.plan import make_plan, provisional_lock
+from xtl.sweep.sizes import parse_size
 
 PLAN = make_plan(demo(), None)
 LOST = evaluation(PLAN, "6%", 1)
 HOSTILE = "</pre></style><script src='http://evil.example/x.js'>alert(1)</script>&\""
+
+
+def not_begun() -> ReportData:
+    """A sweep without runs, and so without pictures: quick to render."""
+    return report_data(without=list(PLAN.shards))
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +63,7 @@ def test_no_two_elements_share_an_id(page: str) -> None:
 
 
 def test_everything_that_is_quoted_is_escaped() -> None:
-    data = with_state(report_data(without=[LOST]), LOST, ShardState("failed", "code", line=HOSTILE))
+    data = with_state(not_begun(), LOST, ShardState("failed", "code", line=HOSTILE))
     page = render(
         replace(
             data, manifest_text=HOSTILE, notes=[HOSTILE], versions={HOSTILE: HOSTILE},
@@ -97,14 +104,15 @@ def test_the_lock_tells_the_model_and_the_evaluation_examples() -> None:
     )
     tables = {key: t.model_copy(update={"rows": 137}) for key, t in lock.tables.items()}
     locked = lock.model_copy(update={"model": model, "tables": tables})
-    page = render(replace(report_data(), lock=locked))
+    page = render(replace(not_begun(), lock=locked))
     assert "12 layers, 117.5 M parameters, 96.0 M of them word embeddings" in page
     assert page.count("<td>137</td>") == 12
 
 
 def test_failed_diverged_degenerate_and_missing_shards_are_told_apart() -> None:
     failed, diverged, degenerate = list(PLAN.shards)[:3]
-    data = report_data(without=[LOST])
+    data = replace(not_begun(), states=dict.fromkeys(PLAN.shards, ShardState("done")))
+    data = with_state(data, LOST, ShardState("lost"))
     for shard, state in {
         failed: ShardState("failed", "gpu-oom", "CUDA out of memory"),
         diverged: ShardState("failed", "diverged"),
@@ -122,7 +130,7 @@ def test_failed_diverged_degenerate_and_missing_shards_are_told_apart() -> None:
 def test_agreement_and_differences_are_both_said(page: str) -> None:
     assert "the result files agree with every value of it" in page
     difference = Difference(LOST, "a shard", "sw", "f1", 41.25, 41.0)
-    other = render(replace(report_data(), differences=[difference]))
+    other = render(replace(not_begun(), differences=[difference]))
     assert f"a shard [{LOST}], sw f1: W&amp;B has 41.25, the result file 41" in other
     assert "agree with every value" not in other
 
@@ -145,15 +153,13 @@ def test_the_same_data_give_the_same_bytes(page: str) -> None:
 
 
 def test_a_sweep_that_has_not_begun_has_a_page_without_empty_pictures() -> None:
-    page = render(report_data(without=list(PLAN.shards)))
+    page = render(not_begun())
     assert "No run of this curve has a value yet." in page
     assert "Nothing to report yet." in page
     assert not list(parse(page).iter("{http://www.w3.org/2000/svg}svg"))
 
 
 def test_a_sweep_of_size_0_alone_has_a_page_without_gains() -> None:
-    from xtl.sweep.sizes import parse_size
-
     page = render(report_data(demo(sizes=(parse_size(0),))))
     assert "Gain over no intermediate training" not in page
     assert "F1 by language" in page

@@ -8,7 +8,6 @@ import pickle
 import socket
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 Scene = Callable[..., Any]

@@ -10,7 +10,7 @@ import pytest
 from xtl.train.inventory import find_fault, take_inventory
 
 
-@pytest.fixture()
+@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "a").write_bytes(b"first")
     (tmp_path / "b").write_bytes(b"second")

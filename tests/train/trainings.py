@@ -31,7 +31,7 @@ def make_model(folder: Path) -> None:
     make_tiny_encoder(folder)
     tensors = load_file(folder / "model.safetensors")
     (folder / "model.safetensors").unlink()
-    places = {}
+    places: dict[str, str] = {}
     for number, frozen in enumerate((True, False), start=1):
         name = f"model-0000{number}-of-00002.safetensors"
         part = {key: t for key, t in tensors.items() if ("word_embeddings" in key) is frozen}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from xtl.errors import UserError
+from xtl.files import write_by
 from xtl.tasks.family import Prediction
 
 COLUMNS = ("example_id", "language", "text", "score")
@@ -14,25 +14,18 @@ COLUMNS = ("example_id", "language", "text", "score")
 
 
 def write_predictions(path: Path, predictions: Sequence[Prediction]) -> None:
-    """Whole or not at all: a temporary name beside it, fsync, rename."""
+    """Whole or not at all. All predictions have the metrics that the first one has."""
     import pyarrow as pa
     from pyarrow import parquet
 
-    names = list(predictions[0].metrics) if predictions else []
     columns: dict[str, pa.Array] = {
-        "example_id": pa.array([each.example_id for each in predictions], pa.string()),
-        "language": pa.array([each.language for each in predictions], pa.string()),
-        "text": pa.array([each.text for each in predictions], pa.string()),
-        "score": pa.array([each.score for each in predictions], pa.float64()),
+        name: pa.array([getattr(each, name) for each in predictions], type())
+        for name, type in zip(COLUMNS, (pa.string, pa.string, pa.string, pa.float64), strict=True)
     }
-    for name in names:
+    for name in predictions[0].metrics if predictions else ():
         columns[name] = pa.array([each.metrics[name] for each in predictions], pa.float64())
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
-        parquet.write_table(pa.table(columns), file, compression="zstd")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    table = pa.table(columns)
+    write_by(path, lambda staged: parquet.write_table(table, staged, compression="zstd"))
 
 
 def read_predictions(path: Path) -> list[Prediction]:

@@ -28,6 +28,7 @@ FONT = 9.0
 LINE = FONT * 1.25  # the least distance between two labels
 LEFT, TOP, BOTTOM = 30.0, 20.0, 34.0
 _LEADER = 15.0
+_STROKE = 4.0
 _CHARACTER = 0.62 * FONT  # at most, of DejaVu Sans, for the names of languages
 
 _STYLE: dict[Any, Any] = {
@@ -134,11 +135,12 @@ class SizeAxis:
         first, last = axes.get_xlim()
         half = 0.011 * (last - first)
         across = axes.get_xaxis_transform()
+        rise = _STROKE / (axes.get_position().height * axes.figure.bbox.height)
         for start, end in ((first, middle - half), (middle + half, last)):
             axes.add_line(_stroke((start, end), (0, 0), across))
         for center in (middle - half, middle + half):
             ends = (center - half / 2, center + half / 2)
-            axes.add_line(_stroke(ends, (-0.018, 0.018), across))
+            axes.add_line(_stroke(ends, (-rise, rise), across))
         axes.set_xlim(first, last)
 
 

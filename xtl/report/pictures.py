@@ -29,8 +29,7 @@ def pictures(view: View, replicates: int) -> list[Picture]:
         return []
     planned = plural(replicates, "replicate")
     metric, largest = view.metric_name, view.largest
-    hollow = " Hollow markers: fewer replicates than planned."
-    hollow = hollow if view.partial else ""
+    hollow = _hollow(view)
     found = [
         _picture(
             view, figures.languages_figure, f"{metric} by language",
@@ -57,6 +56,10 @@ def pictures(view: View, replicates: int) -> list[Picture]:
     ]  # fmt: skip
 
 
+def _hollow(view: View) -> str:
+    return " Hollow markers: fewer replicates than planned." if view.partial else ""
+
+
 def _picture(view: View, draw: Callable[[View], Figure], title: str, caption: str) -> Picture:
     name = f"{view.key}-{title}"
     return Picture(title, caption, Markup(inline_svg(draw(view), name, f"{title}. {caption}")))
@@ -73,5 +76,5 @@ def _retrieval_picture(view: View, scale: tuple[float, float] | None) -> Picture
     title = f"{view.set}, {after}"
     if view.empty:
         return Picture(title, "No runs yet.", Markup(""))
-    caption = f"Intermediate task {view.task}, arm {view.arm}; mean over replicates."
+    caption = f"Intermediate task {view.task}, arm {view.arm}; mean over replicates.{_hollow(view)}"
     return _picture(view, lambda view: figures.languages_figure(view, scale), title, caption)

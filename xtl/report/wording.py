@@ -87,7 +87,8 @@ def _certainty(found: Contrast) -> str:
     if found.verdict == "no data":
         return "Nothing to report yet."
     if found.interval is None:
-        spread = f", {signed_span(*found.range)}" if len(set(found.chains.values())) > 1 else ""
+        low, high = (signed(value) for value in found.range)
+        spread = "" if low == high else f", {low} to {high}"
         return f"{chains}{spread}: no interval (that takes {CHAINS_FOR_AN_INTERVAL}), so undecided."
     interval = f"95% interval {signed_span(*found.interval)} (t over {chains})"
     return f"{interval}: {_verdict(found)}"

@@ -18,7 +18,7 @@ from xtl.train.distributed import device, totals
 from xtl.train.engine import Engine, EngineSettings
 
 
-class Diverged(Exception):
+class Diverged(Exception):  # noqa: N818 - the name of a state that shards have
     """A loss, gradient or weight is not finite: a result, to be told and not to be retried."""
 
 

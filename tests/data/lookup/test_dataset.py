@@ -22,6 +22,7 @@ Row = dict[str, Any]
 TRAINING_SETS = [("pool", "train"), ("target", "train")]
 QUESTION_SETS = [*TRAINING_SETS, *((code, "validation") for code in LANGUAGES)]
 DIVISION = facts.divide(lookup.SEED)
+PAGE = (Path(__file__).parents[3] / "docs" / "demo-data.md").read_text(encoding="utf-8")
 
 
 ENGLISH_PLACES = {
@@ -215,6 +216,24 @@ def test_the_recipe_names_all_that_decides_the_bytes() -> None:
     assert lookup.recipe(seed=1) != lookup.recipe(seed=2)
 
 
+def test_the_documentation_s_samples_are_in_the_data(lookup_rows: Rows) -> None:
+    shown = re.findall(r"^\| (\w\w) \| (.+?) \| (.+?) \| (.+?) \|$", PAGE, flags=re.MULTILINE)
+    assert [language for language, *_ in shown] == ["en", "sw", "hi"]
+    for language, context, question, answer in shown:
+        (row,) = (r for r in lookup_rows(language, "validation") if r["id"] == "lookup-004")
+        assert (row["context"], row["question"], row["answers"]["text"]) == (
+            context, question, [answer]
+        )  # fmt: skip
+
+
+def test_the_documentation_s_counts_are_the_data_s() -> None:
+    training, evaluation = DIVISION.training, DIVISION.evaluation
+    countries = [len({fact.territory for fact in side}) for side in (training, evaluation)]
+    counts = f"{countries[0]} countries ({len(training)} facts) are spoken of in training, "
+    counts += f"{countries[1]} others ({len(evaluation)} facts)"
+    assert counts in PAGE
+
+
 @pytest.mark.slow
 def test_english_is_short_enough_for_a_small_machine_and_spans_end_where_tokens_end(
     lookup_rows: Rows, encoder_snapshot: Any
@@ -222,10 +241,12 @@ def test_english_is_short_enough_for_a_small_machine_and_spans_end_where_tokens_
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(encoder_snapshot.folder / "tokenizer.json"))
+    stated = dict(re.findall(r"\b(\w\w) (\d+) \(\d+\)", PAGE.partition("**Lengths**")[2]))
     for language in LANGUAGES:
         rows = lookup_rows(language, "validation")
         encodings = tokenizer.encode_batch([(row["question"], row["context"]) for row in rows])
         mean = sum(len(encoding.ids) for encoding in encodings) / len(rows)
+        assert round(mean) == int(stated[language])
         assert 45 <= mean <= (60 if language == "en" else 80), (language, mean)
         for row, encoding in zip(rows, encodings, strict=True):
             assert_aligned(row, encoding)

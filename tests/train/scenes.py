@@ -1,0 +1,226 @@
+"""What the ranks of a test do. Each scene runs on every rank and returns plain values."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
+
+from tests.train.trainings import Diary, make_job, make_spec
+from xtl.data.batches import collate, update_examples
+from xtl.sweep.shard import TrainSpec
+from xtl.tasks.families import trainable_family
+from xtl.train import checkpoint, trainer
+from xtl.train.distributed import agree, on_rank_zero
+from xtl.train.engine import Engine, EngineSettings
+from xtl.train.trainer import TrainJob, train
+from xtl.train.update import Diverged, Updater
+
+SETTINGS = EngineSettings(ranks=2, zero_stage=1, micro_batch=2)
+EACH_UPDATE = EngineSettings(ranks=2, zero_stage=1, micro_batch=2, checkpoint_seconds=0)
+
+
+class Overtaken(Exception):  # noqa: N818 - what happened
+    """Raised by a fence."""
+
+
+def outcome(job: TrainJob, diary: Diary | None = None) -> dict[str, Any]:
+    """A training's outcome as plain values, with what its hooks were told."""
+    diary = diary or Diary()
+    return asdict(train(job, diary)) | {"values": diary.values}
+
+
+def life_of_a_training(root: Path) -> dict[str, Any]:
+    """Uninterrupted; again; stopped and resumed; all in one process, one after the other."""
+    spec = make_spec()
+    first = dist.get_rank() == 0
+    seen: dict[str, Any] = {
+        "agreed": (agree(first), agree(False), on_rank_zero(lambda: f"rank {dist.get_rank()}")),
+        "whole": outcome(make_job(root, "whole", spec, SETTINGS)),
+        "again": outcome(make_job(root, "again", spec, SETTINGS)),
+        "stopped": outcome(make_job(root, "stopped", spec, SETTINGS), Diary(stop_at=3)),
+        "resumed": outcome(make_job(root, "stopped", spec, SETTINGS)),
+    }
+    seen["groups"] = len(dist.distributed_c10d._world.pg_map)
+    child = make_job(root, "child", make_spec(task="other"), SETTINGS, root / "whole" / "artifact")
+    seen["child"] = outcome(child)
+    saved = Diary(stop_at=4)
+    seen["saved often"] = outcome(make_job(root, "torn", spec, EACH_UPDATE), saved)
+    seen["tags"] = sorted(path.name for path in (root / "torn" / "checkpoints").glob("step-*"))
+    _truncate(root / "torn" / "checkpoints" / "step-000004")
+    seen["fallen back"] = outcome(make_job(root, "torn", spec, SETTINGS))
+    return seen
+
+
+def _truncate(tag: Path) -> None:
+    if dist.get_rank() == 0:
+        victim = next(tag.glob("*rank_1*optim_states.pt"))
+        victim.write_bytes(victim.read_bytes()[:-1])
+    dist.barrier()
+
+
+def failures(root: Path) -> dict[str, str]:
+    """How trainings that cannot end well end, on this rank."""
+    seen = {}
+    fenced = make_job(root, "fenced", make_spec(updates=2), EACH_UPDATE)
+    seen["fence"] = _raised(fenced, Diary(on_fence=_overtaken))
+    wild = make_spec(learning_rate=1e30, updates=4, clip_norm=0.0)
+    seen["bf16"] = _raised(make_job(root, "bf16", wild, SETTINGS), Diary())
+    wild = wild.model_copy(update={"precision": "fp32"})
+    seen["fp32"] = _raised(make_job(root, "fp32", wild, SETTINGS), Diary())
+    return seen
+
+
+def _overtaken() -> None:
+    raise Overtaken("attempt 2 has it")
+
+
+def _raised(job: TrainJob, diary: Diary) -> str:
+    try:
+        train(job, diary)
+    except (Overtaken, Diverged) as error:
+        return f"{type(error).__name__}: {error}"
+    return "nothing"
+
+
+def damaged_checkpoints(root: Path) -> dict[str, tuple[str | None, tuple[str, ...]]]:
+    """Each kind of damage to the newer of two checkpoints: what was loaded, and what was not."""
+    job = make_job(root, "sound", make_spec(), EACH_UPDATE)
+    train(job, Diary(stop_at=3))
+    engine = Engine(trainer._model(job, trainable_family("span-qa")), job.spec, job.engine)
+    seen = {}
+    for name, damage in DAMAGES.items():
+        folder = root / name
+        on_rank_zero(partial(_damaged_copy, job, folder, damage))
+        resumed = checkpoint.load(engine, folder, checkpoint.Layout(ranks=2, zero_stage=1))
+        losses = None if resumed.state is None else str(len(resumed.state["losses"]))
+        seen[name] = (losses, resumed.passed_over)
+    other = checkpoint.load(engine, job.checkpoints, checkpoint.Layout(ranks=4, zero_stage=1))
+    seen["world"] = (None, other.passed_over)
+    engine.close()
+    return seen
+
+
+def _damaged_copy(job: TrainJob, folder: Path, damage: Any) -> None:
+    shutil.copytree(job.checkpoints, folder)
+    damage(folder / "step-000003")
+
+
+def _alter(tag: Path) -> None:
+    victim = next(tag.glob("mp_rank*"))
+    content = bytearray(victim.read_bytes())
+    content[len(content) // 2] ^= 1
+    victim.write_bytes(content)
+
+
+DAMAGES = {
+    "untouched": lambda tag: None,
+    "unmarked": lambda tag: (tag / "COMPLETE.json").unlink(),
+    "torn marker": lambda tag: (tag / "COMPLETE.json").write_text('{"files"'),
+    "part missing": lambda tag: next(tag.glob("*rank_1*")).unlink(),
+    "altered": _alter,
+    "both gone": lambda tag: [(each / "COMPLETE.json").unlink() for each in tag.parent.iterdir()
+                              if each.is_dir()],
+}  # fmt: skip
+
+
+def trainings(root: Path, names: Sequence[str], settings: EngineSettings) -> dict[str, Any]:
+    """Trainings of one spec, in folders of their own, where they may find checkpoints."""
+    return {name: outcome(make_job(root, name, make_spec(), settings)) for name in names}
+
+
+def training_that_dies(
+    root: Path, name: str, settings: EngineSettings, rank: int, step: int, saving: bool
+) -> None:
+    """SIGKILL for one rank after update `step`; if `saving`, between files and marker."""
+    diary = Diary()
+    if dist.get_rank() == rank:
+        diary = Diary(on_fence=lambda: _die(diary, step)) if saving else Diary(kill_at=step)
+    train(make_job(root, name, make_spec(), settings), diary)
+
+
+def _die(diary: Diary, step: int) -> None:
+    if diary.step == step:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def parity_spec() -> TrainSpec:
+    """fp32 without dropout. Adam's epsilon is large: it would blow up the rounding of gradients
+    that are zero in theory, as those of key biases are."""
+    spec = make_spec(dropout=0.0, precision="fp32")
+    recipe = spec.recipe.model_copy(update={"adam_epsilon": 1e-3, "clip_norm": 0.5})
+    return spec.model_copy(update={"recipe": recipe})
+
+
+def engines(root: Path, ranks: int, ways: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    """Masters after a training without dropout for each (ZeRO stage, micro-batch), and whether
+    those of each stage in bf16 start as they should."""
+    ends = [_masters(root, ranks, stage, micro_batch) for stage, micro_batch in ways]
+    return {"ends": ends, "starts": masters_at_the_start(root, sorted({way[0] for way in ways}))}
+
+
+def _masters(root: Path, ranks: int, stage: int, micro_batch: int) -> dict[str, Tensor]:
+    settings = EngineSettings(ranks, stage, micro_batch)
+    job = make_job(root, f"{ranks}-{stage}-{micro_batch}", parity_spec(), settings)
+    engine, updater = _prepared(job)
+    for update in range(job.spec.updates):
+        updater.take(update, stop=False, save=False)
+    masters = {name: master.clone() for name, master in engine.masters()}
+    engine.close()
+    return masters
+
+
+def _prepared(job: TrainJob) -> tuple[Engine, Updater]:
+    family = trainable_family(job.spec.family)
+    examples = trainer._examples(job, family)
+    engine = Engine(trainer._model(job, family), job.spec, job.engine)
+    return engine, Updater(engine, job.spec, job.engine, family, examples)
+
+
+def plain_torch(root: Path) -> dict[str, Tensor]:
+    """The same training in bare torch: one batch an update, its loss a mean over targets."""
+    job = make_job(root, "plain", parity_spec(), EngineSettings(1, 0, 8))
+    family, recipe = trainable_family("span-qa"), job.spec.recipe
+    examples, model = trainer._examples(job, family), trainer._model(job, family).train()
+    trained = [each for each in model.parameters() if each.requires_grad]
+    groups = [
+        {"params": [each for each in trained if each.ndim > 1], "weight_decay": 0.01},
+        {"params": [each for each in trained if each.ndim == 1], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, eps=recipe.adam_epsilon)
+    schedule = LambdaLR(optimizer, lambda update: update if update < 2 else (7 - update) / 6)
+    for update in range(7):
+        places = update_examples(len(examples.windows), recipe.batch_size, update, job.spec.seed)
+        windows = [window for place in places for window in examples.windows[place]]
+        batch = collate(windows, examples.pad)
+        arrays = (batch.input_ids, batch.mask, batch.labels)
+        loss, _ = model(*(torch.from_numpy(array) for array in arrays))
+        (loss / len(windows)).backward()
+        torch.nn.utils.clip_grad_norm_(trained, recipe.clip_norm)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+    return {name: each.detach() for name, each in model.named_parameters() if each.requires_grad}
+
+
+def masters_at_the_start(root: Path, stages: Sequence[int]) -> dict[int, bool]:
+    """Whether the masters of a bf16 engine that took no update are the file's weights, exactly."""
+    exact = {}
+    for stage in stages:
+        job = make_job(root, "start", make_spec(), EngineSettings(dist.get_world_size(), stage, 2))
+        model = trainer._model(job, trainable_family("span-qa"))
+        weights = {name: each.detach().clone() for name, each in model.named_parameters()}
+        engine = Engine(model, job.spec, job.engine)
+        exact[stage] = all(torch.equal(m, weights[name]) for name, m in engine.masters())
+        engine.close()
+    return exact

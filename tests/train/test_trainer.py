@@ -1,0 +1,142 @@
+"""A training's life: equal however often it is interrupted, and handed over as it ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import XLMRobertaModel
+
+from tests.train import scenes
+from tests.train.ranks import run_ranks
+from xtl.train.handover import digest_of, verify_artifact
+from xtl.train.trainer import History
+
+pytestmark = pytest.mark.slow
+
+
+def test_one_rank_is_enough_to_agree_and_rank_0_speaks_for_all(
+    lives: list[dict[str, Any]],
+) -> None:
+    assert [rank["agreed"] for rank in lives] == [(True, False, "rank 0")] * 2
+
+
+def test_all_ranks_tell_the_same_outcome(lives: list[dict[str, Any]]) -> None:
+    timed = {"seconds", "values"}
+    for name in ("whole", "stopped", "resumed"):
+        first, second = ({k: v for k, v in rank[name].items() if k not in timed} for rank in lives)
+        assert first == second
+
+
+def test_a_training_ends_with_an_artifact_that_anyone_can_load(
+    life: dict[str, Any], root: Path
+) -> None:
+    whole = life["whole"]
+    assert (whole["updates"], whole["resumed_from"], whole["stopped"]) == (7, 0, False)
+    verify_artifact(root / "whole" / "artifact", whole["artifact_digest"])
+    XLMRobertaModel.from_pretrained(root / "whole" / "artifact", add_pooling_layer=False)
+    sizes = [path.stat().st_size for path in (root / "whole" / "artifact").iterdir()]
+    assert 0 < whole["artifact_bytes"] < sum(sizes)  # all files but DIGEST.json
+
+
+def test_it_learns(life: dict[str, Any]) -> None:
+    assert life["whole"]["final_loss"] < life["whole"]["values"][0]["train/loss"] - 0.1
+    assert not life["whole"]["degenerate"]
+
+
+def test_every_update_is_reported(life: dict[str, Any]) -> None:
+    values = life["whole"]["values"]
+    assert len(values) == 7
+    assert {"train/loss", "train/lr", "train/useful_tokens_per_s", "train/padding_share"} <= set(
+        values[0]
+    )
+    assert [round(each["train/lr"], 6) for each in values[:3]] == [0.0, 0.002, 0.001667]
+    assert all(0 <= each["train/padding_share"] < 1 for each in values)
+
+
+def test_the_same_spec_gives_the_same_artifact_in_a_process_that_trained_before(
+    life: dict[str, Any],
+) -> None:
+    assert life["again"]["artifact_digest"] == life["whole"]["artifact_digest"]
+    assert life["groups"] == 2  # the world, and DeepSpeed's clone of it: none is left behind
+
+
+def test_a_stop_saves_and_leaves_no_artifact(life: dict[str, Any]) -> None:
+    stopped = life["stopped"]
+    assert (stopped["updates"], stopped["stopped"], stopped["artifact_digest"]) == (3, True, None)
+
+
+def test_stopped_and_resumed_equals_uninterrupted_bit_for_bit(life: dict[str, Any]) -> None:
+    resumed, whole = life["resumed"], life["whole"]
+    assert resumed["resumed_from"] == 3
+    assert resumed["artifact_digest"] == whole["artifact_digest"]
+    for name in ("final_loss", "mean_loss", "useful_tokens", "updates"):
+        assert resumed[name] == whole[name]
+
+
+def test_the_last_two_checkpoints_are_kept(life: dict[str, Any]) -> None:
+    assert life["tags"] == ["step-000003", "step-000004"]
+
+
+def test_a_truncated_checkpoint_gives_way_to_the_one_before(life: dict[str, Any]) -> None:
+    assert life["fallen back"]["resumed_from"] == 3
+    assert life["fallen back"]["artifact_digest"] == life["whole"]["artifact_digest"]
+
+
+def test_a_child_starts_from_its_parents_artifact(life: dict[str, Any], root: Path) -> None:
+    child, parent = root / "child" / "artifact", root / "whole" / "artifact"
+    assert digest_of(child) == life["child"]["artifact_digest"] != digest_of(parent)
+    linked = "model-00001-of-00002.safetensors"
+    assert (child / linked).samefile(root / "model" / linked)
+    assert [path.name for path in child.glob("head-*")] == ["head-other.safetensors"]
+
+
+def test_frozen_embeddings_are_the_public_models_and_nothing_else_is(
+    life: dict[str, Any], root: Path
+) -> None:
+    before = XLMRobertaModel.from_pretrained(root / "model", add_pooling_layer=False).state_dict()
+    after = XLMRobertaModel.from_pretrained(
+        root / "whole" / "artifact", add_pooling_layer=False
+    ).state_dict()
+    unchanged = [name for name in before if torch.equal(before[name], after[name])]
+    assert unchanged == ["embeddings.word_embeddings.weight"]
+
+
+def test_the_artifact_holds_fp32_masters_not_their_bf16_rounding(
+    life: dict[str, Any], root: Path
+) -> None:
+    written = load_file(root / "whole" / "artifact" / "model-00002-of-00002.safetensors")
+    assert {tensor.dtype for tensor in written.values()} == {torch.float32}
+    assert not any(torch.equal(each, each.bfloat16().float()) for each in written.values())
+
+
+@pytest.fixture(scope="module")
+def failures(root: Path) -> list[dict[str, str]]:
+    return run_ranks(2, scenes.failures, root)
+
+
+def test_an_overtaken_attempt_commits_nothing(failures: list[dict[str, str]], root: Path) -> None:
+    assert [rank["fence"] for rank in failures] == ["Overtaken: attempt 2 has it"] * 2
+    assert not [*(root / "fenced").rglob("COMPLETE.json")]
+    assert not (root / "fenced" / "artifact").exists()
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_divergence_is_told_on_every_rank_and_hands_nothing_over(
+    failures: list[dict[str, str]], root: Path, precision: str
+) -> None:
+    first, second = (rank[precision] for rank in failures)
+    assert first == second
+    assert first.startswith("Diverged: update 3")
+    assert not (root / precision / "artifact").exists()
+
+
+@pytest.mark.parametrize(
+    ("losses", "degenerate"),
+    [([3.0, 2.0, 1.0], False), ([3.0, 2.0, 3.1], True), ([3.0], False)],
+)
+def test_a_loss_that_never_fell_is_degenerate(losses: list[float], degenerate: bool) -> None:
+    assert History(losses).degenerate is degenerate
