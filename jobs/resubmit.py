@@ -36,15 +36,15 @@ def resubmit(
     chosen = {key: state for key, state in known.items() if state.name == "failed"}
     if shard:
         chosen = {key: chosen[key] for key in _named(shard, chosen)}
-    if json:
-        print_json({"resubmit": sorted(chosen)})
-    else:
+    if not json:
         _show(opened, chosen)
     if dry_run or not chosen:
+        if json:
+            print_json({"resubmit": sorted(chosen)})
         return
     for key in chosen:
         opened.store.pardon(key)
-    sweep(manifest, root, cluster, profile, detach=detach, dry_run=False, json=False)
+    sweep(manifest, root, cluster, profile, detach=detach, dry_run=False, json=json)
 
 
 def _named(wanted: list[str], failed: dict[str, State]) -> list[str]:

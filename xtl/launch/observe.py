@@ -103,7 +103,8 @@ def _claimed(store: Store, submission: Submission) -> bool:
 
 
 def _note_false_start(store: Store, submission: Submission) -> None:
-    line = f"job {submission.name} ended before it began: see its log in submissions/"
+    said = store.last_words(submission.name) or "it left no word"
+    line = f"job {submission.name} ended before it began: {said}"
     for shard, _ in submission.shards:
         if store.result(shard) is None:
             store.note_false_start(shard, submission.name, line)

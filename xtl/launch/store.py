@@ -219,6 +219,14 @@ class Store:
         """Its job is over and its shards were looked at: it need not be asked about again."""
         write_whole(self.submission_folder(submission) / "closed", "")
 
+    def last_words(self, submission: str) -> str:
+        """The last line that any rank of a job wrote on its error stream."""
+        for log in sorted(self.submission_folder(submission).glob("submitit/*_log.err")):
+            lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            if lines:
+                return lines[-1]
+        return ""
+
     def is_closed(self, submission: str) -> bool:
         return (self.submission_folder(submission) / "closed").exists()
 
