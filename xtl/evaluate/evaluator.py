@@ -18,7 +18,7 @@ from torch import nn
 from xtl.errors import UserError
 from xtl.evaluate import checkpoint, forward
 from xtl.evaluate.batches import distinct
-from xtl.model.encoder import load_tokenizer
+from xtl.model.tokenizer import load_tokenizer
 from xtl.sweep.shard import EvaluateSpec
 from xtl.tasks.families import evaluable_family
 from xtl.tasks.family import EvaluableFamily, Feature, Prediction, Row

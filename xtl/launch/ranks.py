@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from dataclasses import dataclass
 from typing import TypeVar
@@ -50,4 +51,6 @@ def join_ranks() -> Ranks:
     from xtl.train.distributed import init_distributed
 
     init_distributed()
+    # DeepSpeed collects garbage dozens of times a training: spare it what the imports left.
+    gc.freeze()
     return ranks

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 from xtl.errors import UserError
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast, XLMRobertaModel
+    from transformers import XLMRobertaModel
 
 FREEZABLE = {"word_embeddings": "embeddings.word_embeddings."}
 """What a manifest may freeze, and how the encoder's names of it begin."""
@@ -52,14 +52,6 @@ def load_encoder(folder: Path, dropout: float) -> XLMRobertaModel:
         attention_probs_dropout_prob=dropout,
     )
     return encoder
-
-
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """The tokenizer that lies beside a model's weights."""
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    return cast("PreTrainedTokenizerFast", tokenizer)
 
 
 def freeze(encoder: nn.Module, parts: Iterable[str]) -> None:

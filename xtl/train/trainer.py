@@ -16,7 +16,8 @@ from torch import Tensor
 
 from xtl.data.subsets import row_keys, subset
 from xtl.errors import UserError
-from xtl.model.encoder import TaskModel, freeze, load_encoder, load_tokenizer
+from xtl.model.encoder import TaskModel, freeze, load_encoder
+from xtl.model.tokenizer import load_tokenizer
 from xtl.sweep.shard import TrainSpec
 from xtl.tasks.families import trainable_family
 from xtl.tasks.family import Feature, TrainableFamily
