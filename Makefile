@@ -19,11 +19,10 @@ ifeq ($(filter cpu cuda existing,$(TORCH)),)
 $(error TORCH: found $(TORCH), expected cpu, cuda or existing)
 endif
 
-# Only variables that are set become options. `plan` and `status` change nothing in any case.
+# Only variables that are set become options.
 OPTIONS = $(if $(MANIFEST),--manifest '$(MANIFEST)') $(if $(ROOT),--root '$(ROOT)') \
   $(if $(CLUSTER),--cluster '$(CLUSTER)') $(if $(PROFILE),--profile '$(PROFILE)') \
-  $(if $(filter-out plan status,$@),$(if $(filter-out 0,$(DRY)),--dry-run)) \
-  $(if $(filter-out 0,$(JSON)),--json) $(ARGS)
+  $(if $(filter-out 0,$(DRY)),--dry-run) $(if $(filter-out 0,$(JSON)),--json) $(ARGS)
 
 BIN := $(VENV)/bin
 PIP = PIP_CONSTRAINT=requirements/cuda.txt $(BIN)/python -m pip --disable-pip-version-check \
@@ -95,7 +94,7 @@ test-all: lint ## Every test (75 minutes)
 
 bench: $(VENV)/.ready-$(TORCH) ## Run what is in benchmarks/
 	@for script in benchmarks/*.py; do [ -e "$$script" ] || continue; \
-	  $(SAY) "$$script"; $(BIN)/python "$$script"; done
+	  $(SAY) "$$script"; PYTHONPATH=. $(BIN)/python "$$script"; done
 
 clean: ## Remove the environment and caches, never runs/
 	@[ ! -e $(VENV)/pyvenv.cfg ] || rm -rf $(VENV)

@@ -1,4 +1,4 @@
-"""How long it takes to plan 10,000 shards. Run: python benchmarks/plan.py"""
+"""How long it takes to plan 10,000 shards. Run: make bench"""
 
 from __future__ import annotations
 

@@ -31,6 +31,10 @@ def failed(cls: FailureClass) -> End:
     return End(status="failed", failure=Failure(cls=cls, line="why"), finished=200.0)
 
 
+def finished() -> End:
+    return End(status="done", finished=200.0)
+
+
 def stopped(step: int) -> End:
     return End(status="stopped", step=step, finished=200.0)
 

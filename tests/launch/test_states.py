@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.launch.records import attempt, failed, result, stopped
+from tests.launch.records import attempt, failed, finished, result, stopped
 from xtl.launch.reconcile import decide
-from xtl.launch.records import Failure, FailureClass, Heartbeat
-from xtl.launch.states import HEARTBEAT_LIMIT_S, Evidence, State, states, todo
+from xtl.launch.records import Failure, FailureClass
+from xtl.launch.states import Evidence, Liveness, State, states, todo
 from xtl.sweep.plan import Plan
 from xtl.sweep.shard import Shard
-
-NOW = 1000.0
 
 
 def shards(plan: Plan) -> dict[str, Shard]:
@@ -28,7 +26,7 @@ def shards(plan: Plan) -> dict[str, Shard]:
 def state(plan: Plan, name: str, evidence: dict[str, Evidence]) -> State:
     chain = shards(plan)
     known = {chain[key].id: value for key, value in evidence.items()}
-    return states(plan, known, NOW)[chain[name].id]
+    return states(plan, known)[chain[name].id]
 
 
 def done(shard: Shard, digest: str = "d", parent: str = "d") -> Evidence:
@@ -43,11 +41,11 @@ def all_done(plan: Plan) -> dict[str, Evidence]:
 
 
 def test_nothing_on_disk_is_missing(plan: Plan) -> None:
-    assert {state.name for state in states(plan, {}, NOW).values()} == {"missing"}
+    assert {state.name for state in states(plan, {}).values()} == {"missing"}
 
 
 def test_a_valid_result_is_done(plan: Plan) -> None:
-    assert {state.name for state in states(plan, all_done(plan), NOW).values()} == {"done"}
+    assert {state.name for state in states(plan, all_done(plan)).values()} == {"done"}
 
 
 def test_an_open_attempt_of_a_live_job_is_running(plan: Plan) -> None:
@@ -68,13 +66,11 @@ def test_an_open_attempt_of_a_job_that_is_gone_has_failed_for_reasons_unknown(pl
 
 
 def test_an_open_attempt_that_nobody_can_be_asked_about_is_unknown_then_lost(plan: Plan) -> None:
-    def beating(age: float) -> State:
-        beat = Heartbeat(attempt=1, time=NOW - age, step=1, total=2)
-        evidence = Evidence(attempts=(attempt(1),), job="unknown", heartbeat=beat)
-        return state(plan, "target", {"target": evidence})
+    def of_a_job(liveness: Liveness) -> State:
+        return state(plan, "target", {"target": Evidence(attempts=(attempt(1),), job=liveness)})
 
-    assert beating(HEARTBEAT_LIMIT_S - 1).name == "unknown"
-    assert beating(HEARTBEAT_LIMIT_S + 1).name == "lost"
+    assert of_a_job("unknown").name == "unknown"
+    assert of_a_job("lost").name == "lost"
 
 
 @pytest.mark.parametrize("cls", ["code", "configuration", "data", "diverged", "cancelled"])
@@ -89,6 +85,54 @@ def test_a_passing_failure_is_tried_again_within_its_budget(plan: Plan) -> None:
         return state(plan, "target", {"target": Evidence(attempts=tries)}).retry
 
     assert [after(times) for times in (1, 2, 3)] == [True, True, False]
+
+
+def test_a_valid_result_is_done_whatever_became_of_its_job(plan: Plan) -> None:
+    """Killed between the result and the attempt's end; or on a host that cannot be asked."""
+    for job in ("gone", "unknown", "lost"):
+        target = shards(plan)["target"]
+        evidence = all_done(plan)
+        found = evidence[target.id].result
+        evidence[target.id] = Evidence(found, "d", attempts=(attempt(1),), job=job)  # type: ignore[arg-type]
+        assert states(plan, evidence)[target.id].name == "done"
+
+
+def test_a_stale_shard_whose_rerun_fails_for_good_is_failed(plan: Plan) -> None:
+    chain = shards(plan)
+    evidence = all_done(plan)
+    evidence[chain["intermediate"].id] = done(chain["intermediate"], digest="another")
+    old = evidence[chain["target"].id].result
+    tries = (attempt(1, finished()), attempt(2, failed("code")))
+    evidence[chain["target"].id] = Evidence(old, "d", attempts=tries)
+    assert states(plan, evidence)[chain["target"].id].name == "failed"
+    assert chain["target"].id not in submitted(plan, evidence)
+
+
+def test_a_released_parent_whose_rerun_fails_for_good_is_failed(plan: Plan) -> None:
+    chain = shards(plan)
+    evidence = all_done(plan)
+    old = evidence[chain["intermediate"].id].result
+    tries = (attempt(1, finished()), attempt(2, failed("code")))
+    evidence[chain["intermediate"].id] = Evidence(old, None, attempts=tries)
+    evidence[chain["target"].id] = Evidence()
+    known = states(plan, evidence)
+    assert known[chain["intermediate"].id].name == "failed"
+    assert known[chain["target"].id].name == "blocked"
+    assert submitted(plan, evidence) == set()
+
+
+def test_a_stale_shard_that_a_live_job_will_run_is_not_submitted_twice(plan: Plan) -> None:
+    chain = shards(plan)
+    evidence = all_done(plan)
+    evidence[chain["intermediate"].id] = done(chain["intermediate"], digest="another")
+    old = evidence[chain["target"].id].result
+    evidence[chain["target"].id] = Evidence(old, "d", waiting=True)
+    assert states(plan, evidence)[chain["target"].id].name == "queued"
+
+
+def test_false_starts_count_beside_attempts(plan: Plan) -> None:
+    evidence = Evidence(attempts=(attempt(1),), job="gone", false_starts=("why",) * 3)
+    assert not state(plan, "target", {"target": evidence}).retry
 
 
 def test_a_pardon_gives_a_fresh_budget(plan: Plan) -> None:
@@ -137,7 +181,7 @@ def test_a_result_of_another_parent_is_stale_and_its_children_are_not_yet(plan: 
     evidence = all_done(plan)
     chain = shards(plan)
     evidence[chain["intermediate"].id] = done(chain["intermediate"], digest="another")
-    known = states(plan, evidence, NOW)
+    known = states(plan, evidence)
     assert known[chain["target"].id].name == "stale"
     assert known[chain["evaluation"].id].name == "done"
 
@@ -150,7 +194,7 @@ def test_an_artifact_that_is_not_its_results_is_stale(plan: Plan) -> None:
 
 # -- what is submitted ---------------------------------------------------------------------------
 def submitted(plan: Plan, evidence: dict[str, Evidence]) -> set[str]:
-    known = states(plan, evidence, NOW)
+    known = states(plan, evidence)
     return todo(plan, known, {key: evidence.get(key, Evidence()) for key in plan.shards})
 
 
@@ -189,7 +233,7 @@ def test_the_next_attempt_has_the_next_number(plan: Plan) -> None:
     target = shards(plan)["target"]
     evidence = all_done(plan)
     evidence[target.id] = Evidence(attempts=(attempt(1, stopped(3)), attempt(2, stopped(7))))
-    decision = decide(plan, states(plan, evidence, NOW), evidence, "chain")
+    decision = decide(plan, states(plan, evidence), evidence, "chain")
     assert decision.bundles == (((target.id, 3),),)
 
 
@@ -201,7 +245,7 @@ def test_artifacts_are_released_when_no_planned_child_needs_them(plan: Plan) -> 
 
     def releases(keep: str, known: dict[str, Evidence]) -> set[str]:
         kept = replace(plan, keep=keep)
-        return set(decide(kept, states(kept, known, NOW), known, "chain").releases)
+        return set(decide(kept, states(kept, known), known, "chain").releases)
 
     trainings = {shard.id for shard in plan.shards.values() if shard.stage != "evaluate"}
     assert releases("all", evidence) == set()

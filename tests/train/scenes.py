@@ -102,11 +102,13 @@ def damaged_checkpoints(root: Path) -> dict[str, tuple[str | None, tuple[str, ..
     for name, damage in DAMAGES.items():
         folder = root / name
         on_rank_zero(partial(_damaged_copy, job, folder, damage))
-        resumed = checkpoint.load(engine, folder, checkpoint.Layout(ranks=2, zero_stage=1))
+        resumed = checkpoint.load(engine, folder, checkpoint.Layout(2, 1, job.start))
         losses = None if resumed.state is None else str(len(resumed.state["losses"]))
         seen[name] = (losses, resumed.passed_over)
-    other = checkpoint.load(engine, job.checkpoints, checkpoint.Layout(ranks=4, zero_stage=1))
+    other = checkpoint.load(engine, job.checkpoints, checkpoint.Layout(4, 1, job.start))
     seen["world"] = (None, other.passed_over)
+    other = checkpoint.load(engine, job.checkpoints, checkpoint.Layout(2, 1, "another parent"))
+    seen["start"] = (None, other.passed_over)
     engine.close()
     return seen
 

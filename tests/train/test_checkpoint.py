@@ -58,4 +58,9 @@ def test_without_a_whole_one_nothing_is_loaded(seen: Seen) -> None:
 
 def test_state_of_another_number_of_ranks_is_passed_over(seen: Seen) -> None:
     _, passed_over = seen["world"]
-    assert "expected {'ranks': 4, 'zero_stage': 1}" in passed_over[0]
+    assert "expected {'ranks': 4, 'zero_stage': 1, 'start': 'digest'}" in passed_over[0]
+
+
+def test_state_that_began_with_other_weights_is_passed_over(seen: Seen) -> None:
+    _, passed_over = seen["start"]
+    assert "'start': 'another parent'}" in passed_over[0]

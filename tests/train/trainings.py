@@ -118,6 +118,7 @@ def make_job(
         spec=spec,
         rows=make_rows(),
         start_from=start or root / "model",
+        start="digest",
         checkpoints=root / name / "checkpoints",
         artifact=root / name / "artifact",
         engine=settings,

@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Mapping
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +32,8 @@ from xtl.tracking.run import RunIdentity, Tracker
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
+    from xtl.tasks.family import Prediction
 
 _VERSIONED = ("torch", "transformers", "datasets", "deepspeed", "wandb")
 _BATCH_TOKENS = 2048  # slots of one forward pass of a rank: quickest on a CPU core
@@ -81,6 +84,11 @@ class Execution:
         self._store, self._submission, self._shard = store, submission, shard
         self._attempt, self._ranks, self._stop = attempt, ranks, stop
         self._mirror = Mirror(store.root / submission.mirror)
+        self._engine = {
+            "ranks": submission.ranks,
+            "zero_stage": submission.zero_stage,
+            "micro_batch": submission.micro_batch,
+        }
         self._tracker: Tracker | None = None
         self._heart = Heart(store, shard.id, attempt) if ranks.first else None
         self.step = 0
@@ -94,7 +102,7 @@ class Execution:
                 shard=self._shard.id,
                 attempt=self._attempt,
             )
-            config = self._shard.spec.model_dump(mode="json", exclude={"data"})
+            config = self._shard.spec.model_dump(mode="json") | {"engine": self._engine}
             self._tracker = Tracker(self._store.root, identity, config)
         if self._heart:
             self._heart.start()
@@ -129,15 +137,17 @@ class Execution:
     # -- the work ----------------------------------------------------------------------------
     def run(self) -> bool:
         """True when the shard has its result; False when it was stopped and saved."""
-        parents = {parent: self._checked(parent) for parent in self._shard.parents}
+        checks = {parent: partial(self._checked, parent) for parent in self._shard.parents}
+        parents = {parent: self._ranks.on_first(check) for parent, check in checks.items()}
         started = time.time()
         spec = self._shard.spec
-        result = self._train(spec) if isinstance(spec, TrainSpec) else self._evaluate(spec)
+        start = parents[spec.parent] if spec.parent else spec.model.fingerprint
+        result = self._train(spec, start) if isinstance(spec, TrainSpec) else self._evaluate(spec)
         if result is None:
             return False
-        if self._ranks.first:
-            seconds = (time.time() - started) * self._ranks.world
-            self._commit(result.model_copy(update={"parents": parents, "device_seconds": seconds}))
+        seconds = (time.time() - started) * self._ranks.world
+        result = result.model_copy(update={"parents": parents, "device_seconds": seconds})
+        self._ranks.on_first(partial(self._commit, result))
         return True
 
     def _commit(self, result: Result) -> None:
@@ -157,8 +167,7 @@ class Execution:
             )
         from xtl.train.handover import verify_artifact
 
-        if self._ranks.first:
-            verify_artifact(self._store.artifact(parent), digest)
+        verify_artifact(self._store.artifact(parent), digest)
         return digest
 
     def _checkpoint(self) -> Path:
@@ -173,7 +182,7 @@ class Execution:
         folder = self._mirror.find(table.repo, table.revision)
         return load_rows(folder, table.config, table.split)
 
-    def _train(self, spec: TrainSpec) -> Result | None:
+    def _train(self, spec: TrainSpec, start: str) -> Result | None:
         from xtl.train.engine import EngineSettings
         from xtl.train.trainer import TrainJob, train
 
@@ -181,13 +190,10 @@ class Execution:
             spec=spec,
             rows=self._rows(spec.data),
             start_from=self._checkpoint(),
+            start=start,
             checkpoints=self._store.checkpoints(self._shard.id),
             artifact=self._store.artifact(self._shard.id),
-            engine=EngineSettings(
-                ranks=self._submission.ranks,
-                zero_stage=self._submission.zero_stage,
-                micro_batch=self._submission.micro_batch,
-            ),
+            engine=EngineSettings(**self._engine),
         )
         outcome = train(job, self)
         if outcome.stopped or outcome.artifact_digest is None:
@@ -205,7 +211,6 @@ class Execution:
 
     def _evaluate(self, spec: EvaluateSpec) -> Result:
         from xtl.evaluate.evaluator import EvaluateJob, evaluate
-        from xtl.evaluate.predictions import write_predictions
 
         job = EvaluateJob(
             spec=spec,
@@ -215,13 +220,19 @@ class Execution:
             batch_tokens=_BATCH_TOKENS,
         )
         outcome = evaluate(job, lambda done, total: self.progress(done, total, {}))
-        predictions = None
-        if self._ranks.first:
-            path = self._store.predictions_path(self._shard.id)
-            write_predictions(path, outcome.predictions)
-            predictions = PredictionsFile(rows=len(outcome.predictions), sha256=file_hash(path))
+        kept = self._ranks.on_first(partial(self._keep, outcome.predictions))
         return self._result(
-            metrics=outcome.metrics, predictions=predictions, degenerate=outcome.degenerate
+            metrics=outcome.metrics, predictions=kept, degenerate=outcome.degenerate
+        )
+
+    def _keep(self, predictions: list[Prediction]) -> PredictionsFile:
+        from xtl.evaluate.predictions import write_predictions
+
+        self.fence()
+        path = self._store.predictions_path(self._shard.id)
+        write_predictions(path, predictions)
+        return PredictionsFile(
+            rows=len(predictions), bytes=path.stat().st_size, sha256=file_hash(path)
         )
 
     def _head_task(self, spec: EvaluateSpec) -> str | None:

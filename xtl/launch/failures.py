@@ -12,7 +12,6 @@ RETRIES: dict[FailureClass, int] = {
     "communication": 2,
     "node": 2,
     "host-oom": 1,
-    "gpu-oom": 1,
     "unknown": 2,
 }
 """How often a class is tried again by itself. Absent: never, a person looks at it first."""
@@ -21,6 +20,7 @@ RESUMED: frozenset[FailureClass] = frozenset({"preempted", "time-limit"})
 """Resumed without limit while steps advance."""
 
 _STORAGE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.ESTALE})
+_STORAGE_WORDS = ("no space left", "quota exceeded", "stale file handle")
 _CASCADE = ("connection closed", "connection reset", "gloo", "nccl", "socket", "broken pipe")
 _GPU_MEMORY = "out of memory"
 
@@ -36,7 +36,8 @@ def classify_exception(error: BaseException) -> FailureClass:
         return "host-oom"
     if "OutOfMemory" in type(error).__name__ or ("cuda" in text and _GPU_MEMORY in text):
         return "gpu-oom"
-    if isinstance(error, OSError) and error.errno in _STORAGE:
+    full = any(word in text for word in _STORAGE_WORDS)  # torch and safetensors wrap the errno
+    if full or (isinstance(error, OSError) and error.errno in _STORAGE):
         return "storage"
     lost = isinstance(error, (ConnectionError, RuntimeError))
     if lost and any(word in text for word in _CASCADE):

@@ -47,8 +47,10 @@ class Launcher:
         """One look and what follows from it. Cheap enough for every second."""
         leading = self.lease.hold()
         observation, known, decision = self.decide()
-        if leading:
+        if leading and observation.ended:
             settle(self.session.store, observation.ended)
+            observation, known, decision = self.decide()
+        if leading:
             self._release(decision)
             free = self._slots() - len(observation.alive)
             for bundle in decision.bundles[: max(0, free)]:

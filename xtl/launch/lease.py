@@ -31,30 +31,28 @@ class Lease:
 
     def hold(self) -> bool:
         """Take or renew it; False while another live launcher has it."""
-        holder = self.holder()
-        text = json.dumps(self._own | {"time": time.time()})
-        if holder is None and not self._path.exists():
-            return create_once(self._path, text)
-        if holder is not None and holder["pid"] != self._own["pid"]:
+        if not self._path.exists():
+            return create_once(self._path, self._text())
+        if self._other():
             return False
-        write_whole(self._path, text)
+        write_whole(self._path, self._text())
         return True
 
-    def holder(self) -> dict[str, object] | None:
-        """The live launcher that has it."""
-        found = read_json(self._path)
-        return found if isinstance(found, dict) and self._alive(found) else None
-
     def release(self) -> None:
-        holder = self.holder()
-        if holder is not None and holder["pid"] == self._own["pid"]:
+        if not self._other():
             self._path.unlink(missing_ok=True)
 
-    def _alive(self, found: dict[str, object]) -> bool:
-        if found.get("host") != self._own["host"]:
-            return time.time() - float(str(found.get("time", 0))) < _STALE_S
-        try:
-            process = psutil.Process(int(str(found.get("pid", -1))))
-            return bool(abs(process.create_time() - float(str(found.get("started", 0)))) < 1.0)
-        except (psutil.NoSuchProcess, ValueError):
+    def _text(self) -> str:
+        return json.dumps(self._own | {"time": time.time()})
+
+    def _other(self) -> bool:
+        """Whether another launcher has it and lives: it renews every second while it does."""
+        found = read_json(self._path)
+        if not isinstance(found, dict) or time.time() - float(found.get("time", 0)) > _STALE_S:
             return False
+        own = all(found.get(key) == value for key, value in self._own.items())
+        return not own and (found.get("host") != self._own["host"] or _exists(found.get("pid")))
+
+
+def _exists(pid: object) -> bool:
+    return isinstance(pid, int) and psutil.pid_exists(pid)

@@ -76,8 +76,7 @@ class LocalScheduler:
         executor.update_parameters(tasks_per_node=submission.ranks, timeout_min=_WEEK_MIN)
         job = executor.submit(run_submission, str(store.root.resolve()), submission.name)
         self._children.append(job)
-        started = psutil.Process(int(job.job_id)).create_time()
-        return Job(id=job.job_id, host=socket.gethostname(), process_started=started)
+        return Job(id=job.job_id, host=socket.gethostname())
 
     def _variables(self, root: Path, submission: Submission) -> dict[str, str]:
         return {
@@ -93,53 +92,21 @@ class LocalScheduler:
     def liveness(
         self, store: Store, jobs: Mapping[str, tuple[Submission, Job | None]]
     ) -> dict[str, Liveness]:
-        self._reap()
-        orphans = [name for name, (_, job) in jobs.items() if job is None]
-        adopted = self._adopt(store, orphans) if orphans else {}
+        """By the mark that every process of a job carries, controller or rank. A job whose launcher
+        died before it could write the job's id is found as any other."""
+        self._children = [job for job in self._children if not job.done()]  # reaps
+        marks = {_mark_of(process) for process in psutil.process_iter()}
         return {
-            name: _liveness(submission, job or adopted.get(name))
+            name: "alive" if _mark(store.root, name) in marks else _unseen(submission, job)
             for name, (submission, job) in jobs.items()
         }
 
-    def _adopt(self, store: Store, names: list[str]) -> dict[str, Job]:
-        """Jobs whose launcher died before it could write their id, found by their mark."""
-        marks = {_mark(store.root, name): name for name in names}
-        found: dict[str, Job] = {}
-        for process in psutil.process_iter():
-            name = marks.get(_mark_of(process) or "")
-            if name and "submitit.local._local" in process.cmdline():
-                started = process.create_time()
-                found[name] = Job(
-                    id=str(process.pid), host=socket.gethostname(), process_started=started
-                )
-                store.write_job(name, found[name])
-        return found
 
-    def _reap(self) -> None:
-        self._children = [job for job in self._children if not job.done()]
-
-    def cancel(self, job: Job) -> None:
-        """Ask the job's ranks to save and stop."""
-        if _process_state(job) == "alive":
-            psutil.Process(int(job.id)).terminate()
-
-
-def _liveness(submission: Submission, job: Job | None) -> Liveness:
-    """A submission without a job is being submitted right now, or its launcher died before."""
+def _unseen(submission: Submission, job: Job | None) -> Liveness:
+    """No process here has its mark: it ended, or is of another host, or is just being started."""
     if job is None:
         return "unknown" if time.time() - submission.created < _SUBMITTING_S else "gone"
-    return _process_state(job)
-
-
-def _process_state(job: Job) -> Liveness:
-    if job.host != socket.gethostname():
-        return "unknown"
-    try:
-        process = psutil.Process(int(job.id))
-        same = abs(process.create_time() - job.process_started) < 1.0
-        return "alive" if same and process.status() != psutil.STATUS_ZOMBIE else "gone"
-    except psutil.NoSuchProcess:
-        return "gone"
+    return "gone" if job.host == socket.gethostname() else "unknown"
 
 
 def _mark(root: Path, name: str) -> str:

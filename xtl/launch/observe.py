@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from xtl.launch.records import Attempt, Job, Submission
-from xtl.launch.states import Evidence, Liveness
+from xtl.launch.states import SILENCE_LIMIT_S, Evidence, Liveness
 from xtl.launch.store import Store
 from xtl.sweep.plan import Plan
 
@@ -22,8 +22,6 @@ class Scheduler(Protocol):
     ) -> dict[str, Liveness]:
         """Of every submission by name, in one question to the scheduler."""
 
-    def cancel(self, job: Job) -> None: ...
-
 
 @dataclass
 class Observation:
@@ -34,15 +32,18 @@ class Observation:
     ended: list[Submission]
 
 
-def observe(store: Store, plan: Plan, scheduler: Scheduler) -> Observation:
-    """One look; writes nothing."""
+def observe(store: Store, plan: Plan, scheduler: Scheduler, now: float) -> Observation:
+    """One look; writes nothing. `now` is in seconds since the epoch."""
     submissions = list(store.open_submissions())
     jobs = {entry.name: (entry, store.job(entry.name)) for entry in submissions}
     liveness = scheduler.liveness(store, jobs) if jobs else {}
-    waiting = _waiting(store, [entry for entry in submissions if liveness[entry.name] != "gone"])
+    for entry in submissions:
+        if liveness[entry.name] == "unknown" and _silent(store, entry, now):
+            liveness[entry.name] = "lost"
+    alive = [entry for entry in submissions if liveness[entry.name] in ("alive", "unknown")]
+    ended = [entry for entry in submissions if liveness[entry.name] in ("gone", "lost")]
+    waiting = _waiting(store, alive)
     evidence = {shard: _evidence(store, shard, liveness, shard in waiting) for shard in plan.shards}
-    alive = [entry for entry in submissions if liveness[entry.name] != "gone"]
-    ended = [entry for entry in submissions if liveness[entry.name] == "gone"]
     return Observation(evidence, alive, ended)
 
 
@@ -60,8 +61,19 @@ def _waiting(store: Store, alive: list[Submission]) -> set[str]:
         shard
         for submission in alive
         for shard, attempt in submission.shards
-        if store.latest_attempt(shard) < attempt and store.result(shard) is None
+        if store.latest_attempt(shard) < attempt
     }
+
+
+def _silent(store: Store, submission: Submission, now: float) -> bool:
+    """No sign of life for too long. A heartbeat that cannot be read is none."""
+    signs = [submission.created]
+    for shard, _ in submission.shards:
+        for attempt in store.attempts(shard):
+            if attempt.claim.submission == submission.name:
+                beat = store.heartbeat(shard, attempt.claim.attempt)
+                signs.append(beat.time if beat else attempt.claim.started)
+    return now - max(signs) > SILENCE_LIMIT_S
 
 
 def _evidence(

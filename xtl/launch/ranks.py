@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -21,15 +22,17 @@ class Ranks:
     def first(self) -> bool:
         return self.rank == 0
 
-    def broadcast(self, value: T | None) -> T:
-        """Rank 0's value, on every rank."""
-        if self.world == 1:
-            return value  # type: ignore[return-value]
-        import torch.distributed as dist
+    def on_first(self, action: Callable[[], T]) -> T:
+        """Run `action` on rank 0; its result, or what it raises, on every rank."""
+        from xtl.train.distributed import on_rank_zero
 
-        box = [value]
-        dist.broadcast_object_list(box, src=0)
-        return box[0]  # type: ignore[return-value]
+        return on_rank_zero(action)
+
+    def any(self, flag: bool) -> bool:
+        """Whether it is set on any rank. Every rank asks."""
+        from xtl.train.distributed import agree
+
+        return agree(flag)
 
     def leave(self) -> None:
         import torch.distributed as dist

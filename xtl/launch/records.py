@@ -97,6 +97,7 @@ class TrainingSummary(Record):
 
 class PredictionsFile(Record):
     rows: int
+    bytes: int
     sha256: str
 
 
@@ -137,4 +138,3 @@ class Job(Record):
 
     id: str
     host: str
-    process_started: float = 0.0  # local jobs: tells a process from a later one of the same pid

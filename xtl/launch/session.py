@@ -56,8 +56,8 @@ class Session:
         self.__dict__.pop("plan", None)
 
     def look(self) -> tuple[Observation, dict[str, State]]:
-        observation = observe(self.store, self.plan, self.scheduler)
-        return observation, states(self.plan, observation.evidence, time.time())
+        observation = observe(self.store, self.plan, self.scheduler, time.time())
+        return observation, states(self.plan, observation.evidence)
 
     def settle_in(self) -> None:
         """Keep the manifest in the sweep's folder, so that the folder alone tells everything."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from xtl.launch.failures import failure_of, retried
+from xtl.launch.failures import RETRIES, failure_of, retried
 from xtl.launch.records import Attempt, Failure, Heartbeat, Result
 from xtl.sweep.plan import Plan
 from xtl.sweep.shard import Shard
@@ -14,10 +14,14 @@ from xtl.sweep.shard import Shard
 StateName = Literal[
     "done", "running", "queued", "missing", "blocked", "stale", "unknown", "lost", "failed"
 ]
-Liveness = Literal["alive", "gone", "unknown"]
+Liveness = Literal["alive", "gone", "unknown", "lost"]
+"""`unknown`: nobody can be asked about the job; `lost`: and it has been silent for too long."""
 
-HEARTBEAT_LIMIT_S = 900.0
-"""A job that nobody can be asked about is lost when its heartbeat is older than this."""
+SILENCE_LIMIT_S = 900.0
+LOST_RULE = (
+    f"its host cannot be asked, and no heartbeat for {SILENCE_LIMIT_S / 60:.0f} minutes: "
+    "taken for lost, to run again (the old attempt can no longer write)"
+)
 
 
 @dataclass(frozen=True)
@@ -46,36 +50,54 @@ class State:
     degenerate: bool = False
 
 
-def states(plan: Plan, evidence: Mapping[str, Evidence], now: float) -> dict[str, State]:
+def states(plan: Plan, evidence: Mapping[str, Evidence]) -> dict[str, State]:
     """Every shard's state, parents before children."""
     found: dict[str, State] = {}
     for shard in plan.shards.values():
         own = evidence.get(shard.id, Evidence())
-        state = _own_state(shard, own, evidence, now)
+        state = _own_state(shard, own, evidence)
         if state.name in ("missing", "stale") or state.retry:
             state = _blocked(shard, plan, found) or state
         found[shard.id] = state
     return found
 
 
-def _own_state(shard: Shard, own: Evidence, evidence: Mapping[str, Evidence], now: float) -> State:
-    active = _active(own, now)
+def _own_state(shard: Shard, own: Evidence, evidence: Mapping[str, Evidence]) -> State:
+    """A valid result is the proof of done, unless the shard was started again after it."""
+    fresh = own.result is not None and _fresh(shard, own.result, own, evidence)
+    again = _started_after(own)
+    if fresh and not again and not (own.waiting and released(own)):
+        return State("done", degenerate=own.result is not None and own.result.degenerate)
+    active = _active(own)
     if active:
         return active
-    if own.result:
-        fresh = _fresh(shard, own.result, own, evidence)
-        return State("done" if fresh else "stale", degenerate=own.result.degenerate)
-    return _without_result(own)
+    if again or own.result is None:
+        unfinished = _without_result(own)
+        if unfinished.name == "failed" or own.result is None:
+            return unfinished
+    return State("done" if fresh else "stale")
 
 
-def _active(own: Evidence, now: float) -> State | None:
+def _started_after(own: Evidence) -> bool:
+    """Whether the latest attempt is later than the one that gave the result."""
+    last = own.attempts[-1].claim.attempt if own.attempts else 0
+    return own.result is not None and last > own.result.attempt
+
+
+def released(own: Evidence) -> bool:
+    """A training's result whose artifact is no longer there."""
+    return own.result is not None and own.result.artifact is not None and own.artifact is None
+
+
+def _active(own: Evidence) -> State | None:
     """Running, queued, unknown or lost: somebody has it, or may have it."""
-    open_attempt = own.attempts and own.attempts[-1].end is None
-    if open_attempt and own.job == "alive":
-        return State("running")
-    if open_attempt and own.job == "unknown":
-        beat = own.heartbeat.time if own.heartbeat else own.attempts[-1].claim.started
-        return State("lost" if now - beat > HEARTBEAT_LIMIT_S else "unknown")
+    if own.attempts and own.attempts[-1].end is None:
+        if own.job == "alive":
+            return State("running")
+        if own.job == "unknown":
+            return State("unknown")
+        if own.job == "lost":
+            return State("lost", failure=Failure(cls="unknown", line=LOST_RULE))
     return State("queued") if own.waiting else None
 
 
@@ -89,21 +111,18 @@ def _fresh(shard: Shard, result: Result, own: Evidence, evidence: Mapping[str, E
 
 
 def _without_result(own: Evidence) -> State:
+    """Failed, with what is done about it, or missing. Jobs that never began count as tries."""
     attempts, false_starts = own.pardoned
-    counted = [attempt for attempt in own.attempts if attempt.claim.attempt > attempts]
-    if counted and not _ended_well(counted[-1]):
-        failure = failure_of(counted[-1], own.noted)
-        earlier = [
-            failure_of(attempt, ()).cls for attempt in counted[:-1] if not _ended_well(attempt)
-        ]
-        retry = retried(failure.cls, [*earlier, failure.cls], _advanced(counted))
-        return State("failed", failure=failure, retry=retry)
+    tries = [entry for entry in own.attempts if entry.claim.attempt > attempts]
     starts = own.false_starts[false_starts:]
+    within = len(starts) <= RETRIES["unknown"]
+    if tries and not _ended_well(tries[-1]):
+        failure = failure_of(tries[-1], own.noted)
+        earlier = [failure_of(entry, ()).cls for entry in tries[:-1] if not _ended_well(entry)]
+        retry = retried(failure.cls, [*earlier, failure.cls], _advanced(tries))
+        return State("failed", failure=failure, retry=retry and within)
     if starts:
-        failure = Failure(cls="unknown", line=starts[-1])
-        return State(
-            "failed", failure=failure, retry=retried("unknown", ["unknown"] * len(starts), False)
-        )
+        return State("failed", failure=Failure(cls="unknown", line=starts[-1]), retry=within)
     return State("missing")
 
 
@@ -137,14 +156,17 @@ def todo(plan: Plan, known: Mapping[str, State], evidence: Mapping[str, Evidence
     }
     for shard in reversed(list(plan.shards.values())):
         if shard.id in wanted:
-            wanted |= {parent for parent in shard.parents if _released(parent, known, evidence)}
+            wanted |= {parent for parent in shard.parents if _gone(parent, known, evidence)}
     startable: set[str] = set()
     for shard in plan.shards.values():
-        ready = (parent in startable or known[parent].name == "done" for parent in shard.parents)
+        ready = (
+            parent in startable or (known[parent].name == "done" and not released(evidence[parent]))
+            for parent in shard.parents
+        )
         if shard.id in wanted and all(ready):
             startable.add(shard.id)
     return startable
 
 
-def _released(parent: str, known: Mapping[str, State], evidence: Mapping[str, Evidence]) -> bool:
-    return known[parent].name == "done" and evidence[parent].artifact is None
+def _gone(parent: str, known: Mapping[str, State], evidence: Mapping[str, Evidence]) -> bool:
+    return known[parent].name == "done" and released(evidence[parent])

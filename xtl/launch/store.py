@@ -105,16 +105,23 @@ class Store:
 
     # -- shards ------------------------------------------------------------------------------
     def write_shard(self, shard: Shard) -> None:
+        """Again where it differs: the same content may have moved to another revision."""
         path = self.shard(shard.id) / "shard.json"
-        if not path.exists():
-            write_whole(path, shard.model_dump_json(indent=1))
+        text = shard.model_dump_json(indent=1)
+        if read_json(path) != json.loads(text):
+            write_whole(path, text)
 
     def read_shard(self, shard: str) -> Shard:
         return Shard.model_validate(read_json(self.shard(shard) / "shard.json"))
 
     def result(self, shard: str) -> Result | None:
+        """A valid result, with its predictions whole beside it."""
         found = read_record(self.result_path(shard), Result)
-        return found if found and found.shard == shard else None
+        if found is None or found.shard != shard:
+            return None
+        path, kept = self.predictions_path(shard), found.predictions
+        whole = kept is None or (path.is_file() and path.stat().st_size == kept.bytes)
+        return found if whole else None
 
     def write_result(self, result: Result) -> None:
         write_whole(self.result_path(result.shard), result.model_dump_json(indent=1))
@@ -127,9 +134,10 @@ class Store:
     def parent_digest(self, parent: str) -> str | None:
         """The digest that children must read: the result's, where the artifact is there too."""
         result = self.result(parent)
-        if result is None or result.artifact is None or self.artifact_digest(parent) is None:
+        if result is None or result.artifact is None:
             return None
-        return result.artifact.digest
+        digest = result.artifact.digest
+        return digest if self.artifact_digest(parent) == digest else None
 
     def discard_checkpoints(self, shard: str) -> None:
         """Resume state goes when the result is valid."""
@@ -155,7 +163,10 @@ class Store:
         return Attempt(claim=claim, end=read_record(folder / "end.json", End))
 
     def latest_attempt(self, shard: str) -> int:
-        return max(_numbers(self.shard(shard) / "attempts"), default=0)
+        """The highest number that was claimed; 0 where there is none."""
+        folder = self.shard(shard) / "attempts"
+        claimed = (n for n in _numbers(folder) if (self._attempt(shard, n) / "claim.json").exists())
+        return max(claimed, default=0)
 
     def claim(self, claim: Claim) -> bool:
         """Take attempt `claim.attempt` of the shard; False if somebody has it already."""
@@ -166,8 +177,11 @@ class Store:
         write_whole(self._attempt(shard, attempt) / "end.json", end.model_dump_json(indent=1))
 
     def beat(self, shard: str, beat: Heartbeat) -> None:
+        """Renamed into place, so never torn; not synced, as the next one comes in seconds."""
         path = self._attempt(shard, beat.attempt) / "heartbeat.json"
-        path.write_text(beat.model_dump_json(), encoding="utf-8")  # torn at worst, never awaited
+        staged = path.with_name(".heartbeat.json")
+        staged.write_text(beat.model_dump_json(), encoding="utf-8")
+        staged.replace(path)
 
     def heartbeat(self, shard: str, attempt: int) -> Heartbeat | None:
         return read_record(self._attempt(shard, attempt) / "heartbeat.json", Heartbeat)

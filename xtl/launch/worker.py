@@ -10,6 +10,7 @@ import logging
 import os
 import time
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -34,11 +35,11 @@ def run_submission(root: str, name: str) -> None:
     stop = StopFlag.install()
     ranks = join_ranks()
     for shard, attempt in submission.shards:
-        go_on = ranks.broadcast(_wanted(store, submission, shard, attempt) if ranks.first else None)
-        if go_on == "run":
-            go_on = _run(store, submission, store.read_shard(shard), attempt, ranks, stop)
-        log.info("%s: %s", shard, go_on)
-        if go_on not in ("done", "skip"):
+        outcome, attempt = ranks.on_first(partial(_claim, store, submission, shard, attempt))
+        if outcome == "run":
+            outcome = _run(store, submission, store.read_shard(shard), attempt, ranks, stop)
+        log.info("%s: %s", shard, outcome)
+        if outcome not in ("done", "skip") or ranks.any(stop.requested):
             break
     ranks.leave()
 
@@ -53,27 +54,36 @@ def _speak_up() -> None:
     transformers_logging.disable_progress_bar()
 
 
-def _wanted(store: Store, submission: Submission, shard: str, attempt: int) -> str:
-    """Rank 0's decision: `skip` what is done, `run` what this job has claimed, else `yield`."""
-    spec = store.read_shard(shard)
-    result = store.result(shard)
-    if result and (spec.stage == "evaluate" or store.artifact_digest(shard)):
-        digests = {parent: store.parent_digest(parent) for parent in spec.parents}
-        if all(result.parents.get(parent) == digest for parent, digest in digests.items()):
-            return "skip"
+def _claim(store: Store, submission: Submission, shard: str, attempt: int) -> tuple[str, int]:
+    """Rank 0's decision: `skip` what is done, `run` the attempt that was claimed, or `yield`."""
+    if _is_done(store, shard):
+        return "skip", attempt
     claim = make_claim(submission, shard, attempt)
     earlier = store.attempt(shard, attempt)
     while earlier and earlier.claim.job == claim.job and earlier.claim.restarts < claim.restarts:
         claim = claim.model_copy(update={"attempt": claim.attempt + 1})  # this job, requeued
         earlier = store.attempt(shard, claim.attempt)
-    return "run" if store.claim(claim) else "yield"
+    return "run" if store.claim(claim) else "yield", claim.attempt
+
+
+def _is_done(store: Store, shard: str) -> bool:
+    """A result of today's parents, and the artifact that it names where it names one."""
+    result = store.result(shard)
+    if result is None or (result.artifact and store.parent_digest(shard) is None):
+        return False
+    parents = store.read_shard(shard).parents
+    return all(result.parents.get(parent) == store.parent_digest(parent) for parent in parents)
 
 
 def _run(
-    store: Store, submission: Submission, shard: Shard, attempt: int, ranks: Ranks, stop: StopFlag
+    store: Store,
+    submission: Submission,
+    shard: Shard,
+    attempt: int,
+    ranks: Ranks,
+    stop: StopFlag,
 ) -> str:
     """Execute one claimed shard; say how it ended. Whatever a rank raises is noted, then raised."""
-    attempt = ranks.broadcast(store.latest_attempt(shard.id) if ranks.first else None)
     execution = Execution(store, submission, shard, attempt, ranks, stop)
     try:
         with execution:

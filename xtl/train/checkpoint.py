@@ -26,10 +26,15 @@ KEPT = 2
 
 @dataclass(frozen=True)
 class Layout:
-    """What resume state is bound to: DeepSpeed's files of another one do not fit."""
+    """What resume state is bound to: DeepSpeed's files of another one do not fit.
+
+    `start` is the digest of the weights that the training began with: a parent that was trained
+    again to other ones leaves its child nothing to go on from.
+    """
 
     ranks: int
     zero_stage: int
+    start: str
 
 
 @dataclass(frozen=True)

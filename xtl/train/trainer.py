@@ -39,12 +39,14 @@ class TrainJob:
     """What to train, and where its files go.
 
     `rows` is the whole pool, of which the spec's subset is taken; `start_from` is the public
-    model's folder or the parent's artifact; `checkpoints` is a folder of this shard alone.
+    model's folder or the parent's artifact, and `start` its digest; `checkpoints` is a folder of
+    this shard alone.
     """
 
     spec: TrainSpec
     rows: datasets.Dataset
     start_from: Path
+    start: str
     checkpoints: Path
     artifact: Path
     engine: EngineSettings
@@ -175,7 +177,7 @@ def _save(engine: Engine, history: History, job: TrainJob, hooks: Hooks) -> None
 
 
 def _layout(job: TrainJob) -> checkpoint.Layout:
-    return checkpoint.Layout(ranks=job.engine.ranks, zero_stage=job.engine.zero_stage)
+    return checkpoint.Layout(job.engine.ranks, job.engine.zero_stage, job.start)
 
 
 def _hand_over(engine: Engine, job: TrainJob, hooks: Hooks) -> Published:
