@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from dataclasses import dataclass
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -12,9 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from xtl.launch.launcher import Look
+from xtl.launch.records import Heartbeat
 from xtl.launch.session import Session
 from xtl.launch.states import Evidence, State, StateName
-from xtl.sweep.forecast import seconds
+from xtl.sweep.forecast import work
 
 ORDER: tuple[StateName, ...] = (
     "done",
@@ -48,6 +50,8 @@ class Progress:
         self._live = Live(console=console, transient=True, refresh_per_second=4)
         self._said: dict[str, str] = {}
         self._started, self._done_before = time.time(), -1.0
+        self._work: dict[str, float] = {}  # device-seconds by shard, by the forecast
+        self._paces: dict[tuple[str, int], Pace] = {}
 
     def __enter__(self) -> Progress:
         if self._console.is_terminal:
@@ -60,7 +64,7 @@ class Progress:
     def show(self, look: Look) -> None:
         self._tell_changes(look)
         if self._console.is_terminal:
-            self._live.update(self._picture(look))
+            self._live.update(self.picture(look))
 
     def _tell_changes(self, look: Look) -> None:
         """A line for what ended, so that a log file reads as a story."""
@@ -80,43 +84,95 @@ class Progress:
                 self._console.print(line, highlight=False)
                 self._console.print(Text(f"    {state.failure.line}"))
 
-    def _picture(self, look: Look) -> RenderableType:
+    def picture(self, look: Look) -> RenderableType:
+        """What a terminal shows. Bars stay in place: a name that is too long is wrapped."""
+        running = [shard for shard, state in look.states.items() if state.name == "running"]
         rows = Table.grid(padding=(0, 1))
-        for shard, state in look.states.items():
-            if state.name == "running":
-                evidence = look.observation.evidence[shard]
-                rows.add_row(*_bar(self._session.plan.shards[shard].name, evidence))
+        rows.add_column(overflow="fold")
+        for _ in range(4):
+            rows.add_column(no_wrap=True)
+        for shard in running:
+            evidence = look.observation.evidence[shard]
+            left = self._left(shard, evidence)
+            rows.add_row(Text(self._session.plan.shards[shard].name), *_bar(evidence, left))
         head = counts_line(look.states)
         if not look.leading:
             head.append("  (another launcher submits; following it)", style="dim")
-        return Group(head, rows, Text(self._time_left(look), style="dim"))
+        return Group(head, rows, Text(self._time_left(look, time.time()), style="dim"))
 
-    def _time_left(self, look: Look) -> str:
-        """The forecast of what is not done, corrected by how the finished part went."""
-        lock = self._session.lock
-        if lock is None:
+    def _left(self, shard: str, evidence: Evidence) -> float | None:
+        """Seconds to go of a running shard."""
+        beat = evidence.heartbeat
+        if beat is None or not evidence.attempts:
+            return None
+        claim = evidence.attempts[-1].claim
+        begun = Pace(claim.started, 0) if claim.attempt == 1 else Pace(beat.time, beat.step)
+        if beat.step or claim.attempt == 1:
+            begun = self._paces.setdefault((shard, claim.attempt), begun)
+        return begun.left(beat)
+
+    def _time_left(self, look: Look, now: float) -> str:
+        """The forecast of what is not done, corrected by how it has gone since this began.
+
+        At first there is little to go by: the forecast counts as if a twentieth of the work had
+        been seen to take as long as it says.
+        """
+        if not self._work and not self._forecast():
             return ""
-        rates, shards = self._session.profile.rates, self._session.plan.shards.values()
-        work = {shard.id: seconds(shard, lock, rates) for shard in shards}
-        done = sum(work[shard] for shard, state in look.states.items() if state.name == "done")
+        states, evidence = look.states, look.observation.evidence
+        done = sum(
+            work * fraction(states[shard], evidence.get(shard))
+            for shard, work in self._work.items()
+            if shard in states
+        )
         if self._done_before < 0:
-            self._done_before, self._started = done, time.time()
-        elapsed, gained = time.time() - self._started, done - self._done_before
+            self._done_before, self._started = done, now
+        total, elapsed = sum(self._work.values()), now - self._started
         ranks = self._session.manifest.engine.ranks
-        slots = self._session.profile.slots_for(ranks)
-        pace = elapsed / gained if gained > 0 else 1.0 / (ranks * slots)
-        left = (sum(work.values()) - done) * pace
-        return f"about {duration(left)} to go, {duration(elapsed)} so far"
+        expected = 1.0 / (ranks * self._session.profile.slots_for(ranks))
+        gained = max(0.0, done - self._done_before)
+        pace = (elapsed + 0.05 * total * expected) / (gained + 0.05 * total) if total else 0.0
+        return f"about {duration((total - done) * pace)} to go, {duration(elapsed)} so far"
+
+    def _forecast(self) -> bool:
+        lock, profile = self._session.lock, self._session.profile
+        if lock is not None:
+            layout = profile.layout(self._session.manifest.engine.ranks)
+            self._work = work(self._session.plan, lock, profile.rates, layout)
+        return bool(self._work)
 
 
-def _bar(name: str, evidence: Evidence) -> tuple[RenderableType, ...]:
+@dataclass(frozen=True)
+class Pace:
+    """Where an attempt was when it was first seen: its claim, or the checkpoint it resumed."""
+
+    time: float
+    step: int
+
+    def left(self, beat: Heartbeat) -> float | None:
+        """Seconds from the heartbeat to the last step; None before there is anything to go by."""
+        steps = beat.step - self.step
+        if steps <= 0 or not beat.total:
+            return None
+        return (beat.total - beat.step) * (beat.time - self.time) / steps
+
+
+def fraction(state: State, evidence: Evidence | None) -> float:
+    """How much of a shard is done, 0 to 1: a running one by its steps."""
+    if state.name == "done":
+        return 1.0
+    beat = evidence.heartbeat if evidence and state.name == "running" else None
+    return min(1.0, beat.step / beat.total) if beat and beat.total else 0.0
+
+
+def _bar(evidence: Evidence, left: float | None) -> tuple[RenderableType, ...]:
     beat = evidence.heartbeat
     step, total = (beat.step, beat.total) if beat else (0, 0)
     metric = f"loss {beat.metric:.3f}" if beat and beat.metric is not None else ""
     return (
-        Text(name, overflow="ellipsis", no_wrap=True),
         ProgressBar(total=total or 1, completed=step, width=16),
         Text(f"{step}/{total}" if total else "starting"),
+        Text(f"{duration(left)} left" if left is not None else ""),
         Text(metric, style="dim"),
     )
 

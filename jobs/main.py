@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -24,14 +25,27 @@ for verb in (prepare, plan, sweep, status, resubmit, collect, report):
 
 
 def main() -> None:
-    """Exit status 0: done; 1: something failed; 2: bad input, nothing done; 130: interrupted."""
+    """Exit status 0: done; 1: something failed; 2: bad input, or a file or folder that cannot be
+    used; 130: interrupted."""
     try:
         app()
     except UserError as error:
-        print(f"xtl: {error}", file=sys.stderr)
-        sys.exit(2)
+        _refuse(str(error))
+    except OSError as error:
+        _refuse(_line(error))
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _refuse(line: str) -> NoReturn:
+    print(f"xtl: {line}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _line(error: OSError) -> str:
+    """`<path>: <reason>`, as far as the system gave them."""
+    reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    return f"{error.filename}: {reason}" if error.filename else reason
 
 
 if __name__ == "__main__":

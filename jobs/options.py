@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from xtl.errors import UserError
 from xtl.launch.session import Session, open_session
 
 DEMO = Path(__file__).parent / "manifests" / "demo.yaml"
@@ -18,7 +19,10 @@ Manifest = Annotated[
 ]
 Root = Annotated[
     Path | None,
-    typer.Option("--root", help="The sweep's folder. Default: runs/<the manifest's name>."),
+    typer.Option(
+        "--root",
+        help="The sweep's folder; a new one needs --manifest. Default: runs/<the manifest's name>.",
+    ),
 ]
 Cluster = Annotated[
     str, typer.Option("--cluster", help="auto, slurm, or local (this machine, no scheduler).")
@@ -28,14 +32,28 @@ Profile = Annotated[
     typer.Option("--profile", help="What the cluster is: a name in slurm/profiles, or a file."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+NothingToDry = Annotated[
+    bool, typer.Option("--dry-run", help="For scripts: this verb changes nothing in any case.")
+]
 Json = Annotated[bool, typer.Option("--json", help="The same for machines, as JSON.")]
 
 
 def session(manifest: Path | None, root: Path | None, cluster: str, profile: str | None) -> Session:
     """The sweep that the options name; a root alone names the manifest that it keeps."""
-    kept = root / "manifest.yaml" if root else None
-    chosen = manifest or (kept if kept and kept.exists() else DEMO)
-    return open_session(chosen, root, cluster, profile)
+    return open_session(manifest or _kept(root), root, cluster, profile)
+
+
+def _kept(root: Path | None) -> Path:
+    """A root that keeps no manifest is a slip of the pen, and never the demo."""
+    if root is None:
+        return DEMO
+    kept = root / "manifest.yaml"
+    if not kept.exists():
+        raise UserError(
+            f"--root: found no manifest.yaml in {root}, expected a sweep's folder, "
+            "or --manifest (MANIFEST=) beside it for a new one"
+        )
+    return kept
 
 
 def print_json(value: Any) -> None:

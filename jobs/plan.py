@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from jobs.options import Cluster, Json, Manifest, Profile, Root, print_json, session
+from jobs.options import Cluster, Json, Manifest, NothingToDry, Profile, Root, print_json, session
 from xtl.launch.session import Session
 from xtl.sweep.bundles import make_bundles
 from xtl.sweep.forecast import Forecast, forecast
@@ -23,9 +23,10 @@ def plan(
     root: Root = None,
     cluster: Cluster = "auto",
     profile: Profile = None,
+    dry_run: NothingToDry = False,
     json: Json = False,
 ) -> None:
-    """Show the shards that a manifest asks for, how many jobs sharing saves, hours and disk.
+    """Show the shards that a manifest asks for, what sharing and bundling save, hours and disk.
 
     Reads the manifest and the lock, and nothing else. Without a lock the counts are the
     catalogue's, and shards have no ids yet: run `xtl prepare`.
@@ -40,8 +41,8 @@ def plan(
 def cost(opened: Session) -> Forecast | None:
     if opened.lock is None:
         return None
-    slots = opened.profile.slots_for(opened.manifest.engine.ranks)
-    return forecast(opened.plan, opened.lock, opened.profile.rates, slots)
+    layout = opened.profile.layout(opened.manifest.engine.ranks)
+    return forecast(opened.plan, opened.lock, opened.profile.rates, layout)
 
 
 def jobs_of(opened: Session) -> int:
@@ -56,12 +57,17 @@ def as_data(opened: Session) -> dict[str, Any]:
         "shards": _shards(found),
         "cells": _cells(found),
         "jobs": jobs_of(opened),
+        "jobs_saved": {
+            "sharing": found.shared,
+            "bundling": len(found.shards) - jobs_of(opened),
+        },
         "shared": found.shared,
         "forecast": costs
         and {
             "device_hours": costs.device_hours,
             "final_bytes": costs.final_bytes,
             "peak_bytes": costs.peak_bytes,
+            "inodes": costs.inodes,
         },
     }
 
@@ -103,15 +109,16 @@ def show(opened: Session, console: Console) -> None:
 
 
 def _sentences(opened: Session, costs: Forecast | None) -> str:
-    found = opened.plan
+    found, jobs = opened.plan, jobs_of(opened)
     lines = [
         f"{len(found.cells)} cells ask for {found.wanted} shards; sharing saves {found.shared}. "
-        f"{jobs_of(opened)} jobs (bundling: {opened.profile.bundling})."
+        f"{jobs} jobs; bundling ({opened.profile.bundling}) saves {len(found.shards) - jobs}."
     ]
     if costs:
         lines.append(
             f"Disk: {costs.peak_bytes / 2**30:.1f} GiB at the peak, "
-            f"{costs.final_bytes / 2**30:.1f} GiB in the end (keep: {found.keep})."
+            f"{costs.final_bytes / 2**30:.1f} GiB in the end (keep: {found.keep}), "
+            f"in about {costs.inodes:,} files and folders."
         )
     else:
         lines.append("Provisional: no lock yet. `xtl prepare` resolves counts, lengths and ids.")

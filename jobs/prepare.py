@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 
 from jobs.options import Cluster, DryRun, Json, Manifest, Profile, Root, print_json, session
+from xtl.data.mirror import Mirror
 from xtl.launch.session import Session
-from xtl.sweep.lock import key_of
 
 
 def prepare(
@@ -27,16 +27,17 @@ def prepare(
         show_wanted(opened, Console(highlight=False, quiet=json))
     else:
         ensure_prepared(opened, console)
+        opened.settle_in()
     if json:
-        print_json({"lock": opened.lock and opened.lock.model_dump(), "missing": wanted(opened)})
+        lock = opened.lock and opened.lock.model_dump(mode="json")
+        print_json({"lock": lock, "missing": wanted(opened)})
 
 
 def wanted(opened: Session) -> list[str]:
-    """What the lock does not have yet, by name."""
+    """What the lock or the mirror does not have yet, by name."""
     from xtl.launch.prepare import missing
 
-    refs = [key_of(ref) for ref in missing(opened.manifest, opened.lock)]
-    return ([opened.manifest.model.repo] if opened.lock is None else []) + refs
+    return missing(opened.manifest, opened.lock, Mirror(opened.mirror))
 
 
 def show_wanted(opened: Session, console: Console) -> None:
@@ -47,14 +48,13 @@ def show_wanted(opened: Session, console: Console) -> None:
 
 
 def ensure_prepared(opened: Session, console: Console) -> None:
-    """Write the lock unless it has everything. Long work says where it is."""
+    """Write the lock unless it and the mirror have everything. Long work says where it is."""
     from xtl.launch.prepare import is_complete
     from xtl.launch.prepare import prepare as resolve
 
-    if is_complete(opened.manifest, opened.lock):
+    mirror = Mirror(opened.mirror)
+    if is_complete(opened.manifest, opened.lock, mirror):
         return
-    from xtl.data.mirror import Mirror
-
     with console.status("preparing model and data") as status:
 
         def report(line: str) -> None:
@@ -65,7 +65,7 @@ def ensure_prepared(opened: Session, console: Console) -> None:
         lock = resolve(
             opened.manifest,
             opened.lock,
-            Mirror(opened.mirror),
+            mirror,
             opened.profile.cache_folder(),
             report,
         )

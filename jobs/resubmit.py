@@ -21,7 +21,12 @@ def resubmit(
     cluster: Cluster = "auto",
     profile: Profile = None,
     shard: Annotated[
-        list[str] | None, typer.Option("--shard", help="Only this one (id or its beginning).")
+        list[str] | None,
+        typer.Option(
+            "--shard",
+            help="Only this failed one: its id in `xtl status --json`, or how that begins. "
+            "May be given again.",
+        ),
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Leave at once; it goes on.")] = False,
     dry_run: DryRun = False,
@@ -42,6 +47,7 @@ def resubmit(
         if json:
             print_json({"resubmit": sorted(chosen)})
         return
+    opened.require_runnable()
     for key in chosen:
         opened.store.pardon(key)
     sweep(manifest, root, cluster, profile, detach=detach, dry_run=False, json=json)

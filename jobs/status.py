@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jobs.live import STYLE, counts_line, duration
-from jobs.options import Cluster, Json, Manifest, Profile, Root, print_json, session
+from jobs.options import Cluster, Json, Manifest, NothingToDry, Profile, Root, print_json, session
 from xtl.launch.session import Session
 from xtl.launch.states import Evidence, State
 
@@ -22,6 +22,7 @@ def status(
     cluster: Cluster = "auto",
     profile: Profile = None,
     every: Annotated[bool, typer.Option("--all", help="Show shards that are done, too.")] = False,
+    dry_run: NothingToDry = False,
     json: Json = False,
 ) -> None:
     """Show what is done, runs, waits or failed, and why. Changes nothing."""

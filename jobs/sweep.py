@@ -37,6 +37,7 @@ def sweep(
     a passing reason is tried again. Ctrl-C leaves the running shards alone.
     """
     opened = session(manifest, root, cluster, profile)
+    opened.require_runnable()
     console = Console(stderr=json, highlight=False)
     if dry_run:
         _preview(opened, console, json)
@@ -64,7 +65,11 @@ def _follow(opened: Session, console: Console) -> Look:
                     break
                 time.sleep(_EVERY_S)
     except KeyboardInterrupt:
-        console.print("left; the shards that run go on. `make sweep` follows them again.")
+        console.print(
+            "left; the shards that run go on, and `make sweep` follows them again.\n"
+            f"To have them save and stop too: pkill -f {opened.store.submissions.resolve()}",
+            soft_wrap=True,
+        )
         raise
     finally:
         launcher.lease.release()

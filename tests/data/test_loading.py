@@ -114,9 +114,7 @@ def test_loading_writes_nothing_at_home_and_asks_no_network(plain: Path, tmp_pat
     ],
 )
 @pytest.mark.slow
-def test_a_hub_set_s_config_loads(
-    hub: Path, repo: str, config: str, split: str, rows: int
-) -> None:
+def test_a_hub_set_s_config_loads(hub: Path, repo: str, config: str, split: str, rows: int) -> None:
     assert len(load_rows(hub / repo, config, split)) == rows
 
 

@@ -69,6 +69,23 @@ def test_a_repo_that_is_not_there_is_a_user_error_that_names_it(tmp_path: Path) 
         Mirror(tmp_path).find("owner/name", "content-1")
 
 
+def test_a_mirror_has_what_was_published_and_nothing_else(tmp_path: Path) -> None:
+    mirror = Mirror(tmp_path)
+    snapshot = published(mirror)
+    assert mirror.has("owner/name", snapshot.revision)
+    assert not mirror.has("owner/name", "content-1")
+    assert not mirror.has("owner/other", snapshot.revision)
+
+
+def test_files_that_do_not_count_are_not_in_the_content_hash(tmp_path: Path) -> None:
+    fill(tmp_path)
+    before = content_hash(tmp_path, lambda path: path.suffix != ".md")
+    (tmp_path / "README.md").write_text("read us")
+    assert content_hash(tmp_path, lambda path: path.suffix != ".md") == before
+    (tmp_path / "part" / "rows.jsonl").write_text("two")
+    assert content_hash(tmp_path, lambda path: path.suffix != ".md") != before
+
+
 def test_the_same_content_twice_is_one_snapshot_and_leaves_nothing_staged(tmp_path: Path) -> None:
     first, second = published(Mirror(tmp_path)), published(Mirror(tmp_path))
     assert first == second

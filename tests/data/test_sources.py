@@ -11,7 +11,7 @@ import pytest
 from tests.data.loopback_hub import Hub, serving
 from xtl.data import lookup
 from xtl.data.mirror import Mirror, Snapshot, content_hash, verify
-from xtl.data.sources import obtain
+from xtl.data.sources import model_hash, obtain
 from xtl.errors import UserError
 
 README = "---\nconfigs: []\n---\n"
@@ -29,9 +29,7 @@ def local_hub(tmp_path: Path) -> Path:
     return tmp_path / "hub"
 
 
-def get(
-    repo: str, mirror: Mirror, hub: Path | None, said: list[str] | None = None
-) -> Snapshot:
+def get(repo: str, mirror: Mirror, hub: Path | None, said: list[str] | None = None) -> Snapshot:
     report = said.append if said is not None else lambda _line: None
     return obtain(repo, "dataset", mirror, cache=mirror.root / "cache", hub=hub, report=report)
 
@@ -92,6 +90,18 @@ def test_a_model_needs_safetensors(local_hub: Path, tmp_path: Path) -> None:
     mirror = Mirror(tmp_path / "mirror")
     with pytest.raises(UserError, match=r"model owner/set: .* expected one of \*.safetensors"):
         obtain("owner/set", "model", mirror, cache=tmp_path, hub=local_hub, report=print)
+
+
+MODEL_FILES = ["model.safetensors", "config.json", "tokenizer.json", "spm.model", "merges.txt"]
+
+
+@pytest.mark.parametrize("name", [*MODEL_FILES, "README.md", "NOTES.txt"])
+def test_a_model_s_hash_is_of_what_it_computes_with(tmp_path: Path, name: str) -> None:
+    for file in (*MODEL_FILES, "README.md", "NOTES.txt"):
+        (tmp_path / file).write_text("one")
+    before = model_hash(tmp_path)
+    (tmp_path / name).write_text("two")
+    assert (model_hash(tmp_path) != before) == (name in MODEL_FILES)
 
 
 def test_the_generated_set_is_built_once(tmp_path: Path, lookup_folder: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+DEMO = str(ROOT / "jobs" / "manifests" / "demo.yaml")
 
 
 def xtl(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -49,7 +52,7 @@ def test_an_unknown_profile_is_answered_with_those_there_are() -> None:
 
 def test_a_profile_with_a_wrong_key_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "p.yaml"
-    path.write_text("cluster: local\nslotz: 2\n")
+    path.write_text("cluster: local\ndevice_tflops: 1\nstart_seconds: 1\nslotz: 2\n")
     done = xtl("plan", "--cluster", "local", "--profile", str(path))
     assert done.returncode == 2
     assert "p.yaml: slotz: found an unknown key" in done.stderr
@@ -57,9 +60,52 @@ def test_a_profile_with_a_wrong_key_is_refused(tmp_path: Path) -> None:
 
 def test_a_lock_that_cannot_be_read_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "lock.json").write_text('{"model":')
-    done = xtl("plan", "--cluster", "local", "--root", str(tmp_path))
+    done = xtl("plan", "--manifest", DEMO, "--root", str(tmp_path))
     assert done.returncode == 2
     assert "delete it and run `xtl prepare`" in done.stderr
+
+
+@pytest.mark.parametrize("verb", ["plan", "sweep", "status"])
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_root_without_a_manifest_is_never_the_demo(
+    verb: str, exists: bool, tmp_path: Path
+) -> None:
+    root = tmp_path / "demmo"
+    if exists:
+        root.mkdir()
+    done = xtl(verb, "--root", str(root))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"xtl: --root: found no manifest.yaml in {root}, expected a sweep's folder, "
+        "or --manifest (MANIFEST=) beside it for a new one\n"
+    )
+    assert root.exists() == exists
+
+
+def test_a_root_alone_names_the_manifest_that_it_keeps(tmp_path: Path) -> None:
+    text = Path(DEMO).read_text().replace("name: demo", "name: kept")
+    (tmp_path / "manifest.yaml").write_text(text)
+    done = xtl("plan", "--json", "--root", str(tmp_path))
+    assert json.loads(done.stdout)["sweep"] == "kept"
+
+
+@pytest.mark.parametrize("verb", ["plan", "sweep", "status"])
+def test_a_root_that_is_a_file_is_refused(verb: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = xtl(verb, "--manifest", DEMO, "--root", str(tmp_path / "file"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"xtl: --root: found {tmp_path}/file, which is a file, expected")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("root", ["/proc/sweep", "file/sweep"])
+def test_a_root_that_cannot_be_written_is_one_line_with_the_path(root: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    words = ("sweep", "--manifest", DEMO, "--root", root, "--cluster", "local")
+    done = xtl(*words, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert re.fullmatch(rf"xtl: (.*/)?{root}.*: .+", done.stderr.splitlines()[-1])
+    assert "Traceback" not in done.stderr
 
 
 def test_help_names_every_verb() -> None:

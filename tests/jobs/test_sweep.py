@@ -40,8 +40,8 @@ def test_the_table_is_what_the_result_files_say(swept: Bench) -> None:
     table = pd.read_parquet(swept.root / "table.parquet")
     results = swept.results()
     assert table["value"].notna().all()
-    for row in table.itertuples():
-        assert row.value == results[row.shard]["metrics"][row.language][row.metric]
+    for row in table.to_dict("records"):
+        assert row["value"] == results[row["shard"]]["metrics"][row["language"]][row["metric"]]
 
 
 def test_predictions_are_kept_beside_the_result(swept: Bench) -> None:

@@ -93,7 +93,7 @@ def test_a_valid_result_is_done_whatever_became_of_its_job(plan: Plan) -> None:
         target = shards(plan)["target"]
         evidence = all_done(plan)
         found = evidence[target.id].result
-        evidence[target.id] = Evidence(found, "d", attempts=(attempt(1),), job=job)  # type: ignore[arg-type]
+        evidence[target.id] = Evidence(found, "d", attempts=(attempt(1),), job=job)
         assert states(plan, evidence)[target.id].name == "done"
 
 

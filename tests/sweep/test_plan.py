@@ -9,9 +9,9 @@ import yaml
 
 from tests.conftest import DEMO, lock_for
 from xtl.errors import UserError
-from xtl.sweep.lock import Lock
+from xtl.sweep.lock import Lock, key_of
 from xtl.sweep.manifest import Manifest
-from xtl.sweep.plan import Plan, make_plan
+from xtl.sweep.plan import Plan, make_plan, passage_pairs
 from xtl.sweep.reading import parse_manifest
 from xtl.sweep.shard import TrainSpec
 
@@ -31,8 +31,9 @@ def trainings(plan: Plan) -> set[str]:
     return {shard.id for shard in plan.shards.values() if shard.stage != "evaluate"}
 
 
-def test_the_demo_has_a_shard_for_each_training_and_each_evaluation() -> None:
-    stages = [shard.stage for shard in planned().shards.values()]
+def test_there_is_a_shard_for_each_training_and_each_evaluation() -> None:
+    plan = planned(sizes=[0, "2%", "6%", "20%", "50%", "100%"], replicates=[1, 2])
+    stages = [shard.stage for shard in plan.shards.values()]
     assert [stages.count(stage) for stage in ("intermediate", "target", "evaluate")] == [10, 12, 35]
 
 
@@ -79,7 +80,7 @@ def test_labels_are_not_in_the_id() -> None:
         {"batch_size": 8},
         {"epochs": 3},
         {"dropout": 0.0},
-        {"max_length": 64},
+        {"max_length": 96},
     ],
 )
 def test_what_can_change_a_result_is_in_the_id(training: dict[str, Any]) -> None:
@@ -134,7 +135,8 @@ def test_two_arms_meet_where_their_updates_are_equal() -> None:
         {"name": "updates", "fixed": "updates", "updates": 256},
     ]
     sizes = ["50%", "100%"]
-    both = planned(arms=arms, sizes=sizes, replicates=[1])
+    pool = {"task": "lookup-pool", "training": {"epochs": 1, "batch_size": 16}}
+    both = planned(intermediate=[pool], arms=arms, sizes=sizes, replicates=[1])
     intermediate = [shard for shard in both.shards.values() if shard.stage == "intermediate"]
     assert len(intermediate) == 3  # 100% in one epoch is 256 updates of 16
     assert {shard.spec.updates for shard in intermediate if isinstance(shard.spec, TrainSpec)} == {
@@ -162,6 +164,27 @@ def test_a_lock_without_a_table_says_what_to_do() -> None:
         make_plan(found, Lock(model=lock.model, tables={}))
 
 
+def test_a_lock_of_another_model_says_what_to_do() -> None:
+    lock = lock_for(manifest())
+    other = manifest(model={"repo": "owner/other"})
+    with pytest.raises(UserError) as caught:
+        make_plan(other, lock)
+    assert str(caught.value) == (
+        "lock.json: found the model xtl/multilingual-e5-small-q4, expected owner/other: "
+        "run `xtl prepare`"
+    )
+
+
+def test_passages_are_compared_for_each_training_and_each_evaluation_table() -> None:
+    target = {"task": "lookup-qa", "languages": ["en", "sw"]}
+    pairs = passage_pairs(manifest(targets=[target], primary=None))
+    data = "xtl/cldr-lookup"
+    assert {key_of(ref): [key_of(asked) for asked in found] for ref, found in pairs.items()} == {
+        f"{data}/pool/train": [f"{data}/en/validation", f"{data}/sw/validation"],
+        f"{data}/target/train": [f"{data}/en/validation", f"{data}/sw/validation"],
+    }
+
+
 def test_without_a_lock_the_plan_is_provisional() -> None:
     plan = make_plan(manifest(), None)
     assert not plan.locked
@@ -171,4 +194,3 @@ def test_without_a_lock_the_plan_is_provisional() -> None:
 def test_all_sizes_of_one_chain_come_before_the_next_replicate() -> None:
     seeds = [cell.seed for cell in planned().cells]
     assert seeds == sorted(seeds)
-

@@ -10,10 +10,13 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import DEMO
+from tests.conftest import DEMO, lock_for
 from xtl.errors import UserError
-from xtl.sweep.manifest import Manifest
+from xtl.sweep.plan import make_plan
 from xtl.sweep.reading import parse_manifest, read_manifest
+from xtl.sweep.shard import Shard
+from xtl.tasks import qa_metrics, retrieval
+from xtl.tasks.catalogue import EVALUATION_SETS, METRICS
 
 DATA = yaml.safe_load(DEMO.read_text(encoding="utf-8"))
 
@@ -35,6 +38,11 @@ def test_the_demo_is_a_manifest() -> None:
 
 def test_an_unknown_key_is_named() -> None:
     assert changed(replicas=[1]).startswith("m.yaml: replicas: found an unknown key")
+
+
+def test_a_key_with_a_line_break_in_it_is_named_in_one_line() -> None:
+    line = changed(engine={"ranks\r\n": 1})
+    assert line.startswith(r"m.yaml: engine.'ranks\r\n': found an unknown key")
 
 
 def test_an_unknown_task_is_answered_with_those_there_are() -> None:
@@ -74,6 +82,52 @@ def test_a_negative_number_is_refused() -> None:
 def test_a_primary_contrast_that_is_not_planned_is_refused() -> None:
     line = changed(primary=DATA["primary"] | {"arm": "updates"})
     assert line == "m.yaml: primary.arm: found 'updates', expected one of epochs"
+
+
+@pytest.mark.parametrize("metric", ["bogus", "accuracy"])
+def test_a_primary_metric_that_the_target_does_not_yield_is_refused(metric: str) -> None:
+    line = changed(primary=DATA["primary"] | {"metric": metric})
+    assert line == (
+        f"m.yaml: primary.metric: found '{metric}', "
+        "expected one of exact_match, f1, exact_match_unicode, f1_unicode"
+    )
+
+
+def test_each_evaluation_set_s_headline_is_a_metric_of_its_family() -> None:
+    for entry in EVALUATION_SETS.values():
+        assert entry.headline in METRICS[entry.family]
+
+
+def test_the_catalogue_s_metrics_are_what_the_families_yield() -> None:
+    assert METRICS == {"span-qa": qa_metrics.METRICS, "retrieval": retrieval.METRICS}
+
+
+def test_a_primary_language_that_stands_twice_is_refused() -> None:
+    line = changed(primary=DATA["primary"] | {"languages": ["sw", "te", "sw"]})
+    assert line == (
+        "m.yaml: primary.languages: found ['sw', 'te', 'sw'], "
+        "expected each entry once; sw stands 2 times"
+    )
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("nan"), float("-inf")])
+@pytest.mark.parametrize("key", ["clip_norm", "learning_rate", "weight_decay", "epochs"])
+def test_a_number_that_is_not_finite_is_refused(key: str, number: float) -> None:
+    line = changed(targets=[{"task": "lookup-qa", "training": {key: number}}])
+    assert line == f"m.yaml: targets.0.training.{key}: found {number}, expected a finite number"
+
+
+def test_an_infinite_margin_is_refused() -> None:
+    line = changed(primary=DATA["primary"] | {"margin": float("inf")})
+    assert line == "m.yaml: primary.margin: found inf, expected a finite number"
+
+
+@pytest.mark.parametrize("training", [{"doc_stride": 128}, {"max_length": 64}])
+def test_windows_that_could_step_over_tokens_are_refused(training: dict[str, int]) -> None:
+    line = changed(intermediate=[{"task": "lookup-pool", "training": training}])
+    expected = f"expected less than max_length, {training.get('max_length', 128)}"
+    stride = training.get("doc_stride", 64)
+    assert line == f"m.yaml: intermediate.0.training.doc_stride: found {stride}, {expected}"
 
 
 def test_sizes_above_0_need_an_intermediate_task() -> None:
@@ -125,7 +179,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.dictionaries(st.sampled_from([*DATA, "arms", "zzz"]), VALUES, max_size=3),
     st.sets(st.sampled_from(list(DATA)), max_size=2),
@@ -137,6 +191,58 @@ def test_any_change_to_the_demo_gives_a_manifest_or_one_line(
     _manifest_or_one_line(yaml.safe_dump(data, allow_unicode=True))
 
 
+TRAININGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "epochs": st.integers(1, 5),
+        "batch_size": st.integers(0, 10**9),
+        "learning_rate": st.floats(0, 1),
+        "clip_norm": st.floats(0),
+        "dropout": st.floats(0, 0.9),
+        "max_length": st.integers(16, 512),
+        "doc_stride": st.integers(1, 512),
+    },
+)
+SIZES = st.integers(0, 5000) | st.floats(0, 100).map(lambda percent: f"{percent:f}%")
+LANGUAGES = st.sampled_from(["ar", "bn", "en", "sw", "te", "yo"])
+ARMS = st.fixed_dictionaries(
+    {"name": st.sampled_from(["epochs", "b"]), "fixed": st.sampled_from(["epochs", "updates"])},
+    optional={"updates": st.integers(1, 10**9)},
+)
+LIKELY = st.fixed_dictionaries(
+    {},
+    optional={
+        "model": st.just({"repo": "owner/model"}),
+        "intermediate": st.lists(
+            st.builds(
+                lambda task, training: {"task": task, "training": training},
+                st.sampled_from(["lookup-pool", "lookup-qa"]),
+                TRAININGS,
+            ),
+            max_size=2,
+        ),
+        "sizes": st.lists(SIZES, max_size=4),
+        "arms": st.lists(ARMS, max_size=2),
+        "replicates": st.lists(st.integers(0, 2**31), max_size=3),
+        "targets": st.builds(
+            lambda languages, training: [
+                {"task": "lookup-qa", "languages": languages, "training": training}
+            ],
+            st.lists(LANGUAGES, max_size=3) | st.just("all"),
+            TRAININGS,
+        ),
+        "retrieval": st.just([]),
+        "primary": st.none(),
+    },
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(LIKELY)
+def test_any_likely_change_to_the_demo_gives_a_plan_or_one_line(changes: dict[str, Any]) -> None:
+    _manifest_or_one_line(yaml.safe_dump(DATA | {"primary": None} | changes))
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=200))
 def test_any_text_gives_a_manifest_or_one_line(text: str) -> None:
@@ -144,7 +250,11 @@ def test_any_text_gives_a_manifest_or_one_line(text: str) -> None:
 
 
 def _manifest_or_one_line(text: str) -> None:
+    """What parses also plans, before and after it is locked, and its shards can be written."""
     try:
-        assert isinstance(parse_manifest(text, "m.yaml"), Manifest)
+        manifest = parse_manifest(text, "m.yaml")
+        for lock in (None, lock_for(manifest)):
+            for shard in make_plan(manifest, lock).shards.values():
+                assert Shard.model_validate_json(shard.model_dump_json()) == shard
     except UserError as error:
         assert len(str(error).splitlines()) == 1  # noqa: PT017

@@ -130,7 +130,7 @@ def test_divergence_is_told_on_every_rank_and_hands_nothing_over(
 ) -> None:
     first, second = (rank[precision] for rank in failures)
     assert first == second
-    assert first.startswith("Diverged: update 3")
+    assert first.startswith("DivergedError: update 3")
     assert not (root / precision / "artifact").exists()
 
 

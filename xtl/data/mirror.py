@@ -16,7 +16,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -37,10 +37,14 @@ class Snapshot:
     folder: Path
 
 
-def content_hash(folder: Path) -> str:
-    """sha256 over the sorted (relative path, size, sha256) of every file below `folder`."""
+def content_hash(folder: Path, counts: Callable[[Path], bool] | None = None) -> str:
+    """sha256 over the sorted (relative path, size, sha256) of every file below `folder`.
+
+    With `counts`, of the files alone for which it is true.
+    """
     total = hashlib.sha256()
-    for name in sorted(path.relative_to(folder).as_posix() for path in _files(folder)):
+    files = filter(counts, _files(folder)) if counts else _files(folder)
+    for name in sorted(path.relative_to(folder).as_posix() for path in files):
         path = folder / name
         total.update(f"{name}\0{path.stat().st_size}\0{file_hash(path)}\n".encode())
     return total.hexdigest()
@@ -64,10 +68,13 @@ class Mirror:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    def has(self, repo: str, revision: str) -> bool:
+        return (self.root / repo / revision).is_dir()
+
     def find(self, repo: str, revision: str) -> Path:
         """The snapshot's folder; UserError where the mirror lacks it."""
         folder = self.root / repo / revision
-        if not folder.is_dir():
+        if not self.has(repo, revision):
             raise UserError(
                 f"mirror {self.root}: found no {repo} at {revision}, expected it there: "
                 "run `xtl prepare`"

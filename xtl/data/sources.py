@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from xtl.data import encoder, lookup
-from xtl.data.mirror import Mirror, Snapshot
+from xtl.data.mirror import Mirror, Snapshot, content_hash
 from xtl.errors import UserError
 
 Kind = Literal["model", "dataset"]
@@ -25,6 +25,8 @@ Report = Callable[[str], None]
 _TABLES = (".parquet", ".json", ".jsonl", ".csv", ".tsv", ".txt")
 _WEIGHTS = (".safetensors",)
 TAKEN_SUFFIXES = (*_TABLES, *_WEIGHTS, ".md", ".model")
+_COMPUTES = (*_WEIGHTS, ".json", ".model")
+_VOCABULARIES = ("vocab.txt", "merges.txt")
 _NEEDED: Mapping[Kind, tuple[str, ...]] = {"model": _WEIGHTS, "dataset": _TABLES}
 
 
@@ -56,6 +58,12 @@ def obtain(
     mirror.remember(source.recipe, snapshot)
     report(f"{repo}: in the mirror now, {snapshot.revision}")
     return snapshot
+
+
+def model_hash(folder: Path) -> str:
+    """Content hash, 64 hex digits, of the files that a model computes with: weights,
+    configuration and tokenizer. A note beside them, such as a README.md, changes nothing."""
+    return content_hash(folder, lambda path: path.suffix in _COMPUTES or path.name in _VOCABULARIES)
 
 
 def _source(repo: str, kind: Kind, cache: Path, hub: Path | None, report: Report) -> Source:

@@ -28,7 +28,7 @@ _GPU_MEMORY = "out of memory"
 def classify_exception(error: BaseException) -> FailureClass:
     """The class of what a rank raised."""
     text = str(error).lower()
-    if type(error).__name__ == "Diverged":
+    if type(error).__name__ == "DivergedError":
         return "diverged"
     if isinstance(error, UserError):
         return "data"

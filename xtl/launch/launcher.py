@@ -52,16 +52,17 @@ class Launcher:
             observation, known, decision = self.decide()
         if leading:
             self._release(decision)
-            free = self._slots() - len(observation.alive)
-            for bundle in decision.bundles[: max(0, free)]:
-                self._submit(bundle)
+            for slot, bundle in zip(self._free_slots(observation), decision.bundles, strict=False):
+                self._submit(bundle, slot)
         over = not observation.alive and not decision.bundles
         return Look(observation, known, self.submitted, leading, over)
 
-    def _slots(self) -> int:
-        return self.session.profile.slots_for(self.session.manifest.engine.ranks)
+    def _free_slots(self, observation: Observation) -> list[int]:
+        slots = self.session.profile.slots_for(self.session.manifest.engine.ranks)
+        taken = {submission.slot for submission in observation.alive}
+        return [slot for slot in range(slots) if slot not in taken]
 
-    def _submit(self, bundle: Bundle) -> None:
+    def _submit(self, bundle: Bundle, slot: int) -> None:
         """What the job runs is on disk before the job exists."""
         store, engine = self.session.store, self.session.manifest.engine
         for shard, _ in bundle:
@@ -71,6 +72,7 @@ class Launcher:
             sweep=self.session.manifest.name,
             cluster="local",
             shards=bundle,
+            slot=slot,
             ranks=engine.ranks,
             zero_stage=engine.zero_stage,
             micro_batch=engine.micro_batch,

@@ -19,6 +19,7 @@ import psutil
 import submitit
 from submitit.local.local import LocalExecutor, LocalJob
 
+from xtl.launch.profile import gpus
 from xtl.launch.records import Job, Submission
 from xtl.launch.states import Liveness
 from xtl.launch.store import Store
@@ -80,6 +81,7 @@ class LocalScheduler:
 
     def _variables(self, root: Path, submission: Submission) -> dict[str, str]:
         return {
+            **_devices(submission),
             SUBMISSION_VARIABLE: _mark(root, submission.name),
             "MASTER_ADDR": "127.0.0.1",
             "MASTER_PORT": str(_free_port()),
@@ -100,6 +102,24 @@ class LocalScheduler:
             name: "alive" if _mark(store.root, name) in marks else _unseen(submission, job)
             for name, (submission, job) in jobs.items()
         }
+
+
+def _devices(submission: Submission) -> dict[str, str]:
+    """The slot's GPUs; none, so that it runs on the CPU, where there are fewer than its ranks."""
+    visible = _visible_gpus()
+    mine = visible[submission.slot * submission.ranks :][: submission.ranks]
+    if not visible:
+        return {}
+    if len(mine) < submission.ranks:
+        return {"CUDA_VISIBLE_DEVICES": "", "DS_ACCELERATOR": "cpu"}
+    return {"CUDA_VISIBLE_DEVICES": ",".join(mine)}
+
+
+def _visible_gpus() -> list[str]:
+    """As CUDA names those that this process may use."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = [str(index) for index in range(gpus())] if chosen is None else chosen.split(",")
+    return names[: gpus()]
 
 
 def _unseen(submission: Submission, job: Job | None) -> Liveness:

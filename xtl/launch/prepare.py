@@ -2,133 +2,151 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from xtl.sweep.lock import Lock, LockedModel, LockedTable, key_of
+from xtl.data.leakage import SEQUENCE_WORDS, Overlap, Passages
+from xtl.errors import UserError
+from xtl.launch.measure import Reader, locked_model, locked_table, read_tokenizer
+from xtl.sweep.lock import Lock, LockedModel, LockedTable, key_of, pair_of
 from xtl.sweep.manifest import Manifest
-from xtl.sweep.plan import tables_of
-from xtl.tasks.catalogue import DatasetRef
+from xtl.sweep.plan import passage_pairs, tables_of
 
 if TYPE_CHECKING:
-    from datasets import Dataset
-    from tokenizers import Tokenizer
-
     from xtl.data.mirror import Mirror, Snapshot
+    from xtl.data.sources import Kind
 
 Report = Callable[[str], None]
-_SAMPLE = 500  # rows whose mean length stands for the table's
+_ANEW = "start a new sweep folder (or delete lock.json, and all is run anew)"
 
 
-def missing(manifest: Manifest, lock: Lock | None) -> list[DatasetRef]:
-    """The tables that the lock does not have yet. Empty: nothing to prepare."""
-    tables = lock.tables if lock and lock.model.repo == manifest.model.repo else {}
-    return [ref for ref in tables_of(manifest) if key_of(ref) not in tables]
+def missing(manifest: Manifest, lock: Lock | None, mirror: Mirror) -> list[str]:
+    """What the lock or the mirror does not have yet, by name. Empty: nothing to prepare."""
+    refs = tables_of(manifest)
+    if lock is None or lock.model.repo != manifest.model.repo:
+        return [manifest.model.repo, *map(key_of, refs)]
+    model = [] if mirror.has(lock.model.repo, lock.model.revision) else [lock.model.repo]
+    tables = [key_of(ref) for ref in refs if not _is_there(lock.tables.get(key_of(ref)), mirror)]
+    compared = _pairs(manifest) <= set(lock.leakage_checked)
+    return [*model, *tables, *([] if compared else ["the leakage verdict"])]
 
 
-def is_complete(manifest: Manifest, lock: Lock | None) -> bool:
-    return (
-        lock is not None and lock.model.repo == manifest.model.repo and not missing(manifest, lock)
-    )
+def is_complete(manifest: Manifest, lock: Lock | None, mirror: Mirror) -> bool:
+    return not missing(manifest, lock, mirror)
 
 
 def prepare(
     manifest: Manifest, lock: Lock | None, mirror: Mirror, cache: Path, report: Report
 ) -> Lock:
-    """The lock with all that the manifest needs. What is locked stays as it is locked."""
-    from xtl.data.sources import Kind, obtain
+    """The lock with all that the manifest needs, and the mirror with all that the lock names.
 
-    hub = os.environ.get("XTL_HUB")
-
-    def get(repo: str, kind: Kind) -> Snapshot:
-        return obtain(
-            repo, kind, mirror, cache=cache, hub=Path(hub) if hub else None, report=report
-        )
-
-    same = lock is not None and lock.model.repo == manifest.model.repo
-    model = lock.model if lock and same else _locked_model(get(manifest.model.repo, "model"))
-    tables = dict(lock.tables) if lock and same else {}
-    wanted = [ref for ref in tables_of(manifest) if key_of(ref) not in tables]
-    snapshots = {repo: get(repo, "dataset") for repo in dict.fromkeys(ref.repo for ref in wanted)}
-    tokenizer = _tokenizer(mirror.find(model.repo, model.revision))
+    What is locked stays as it is locked, and a data set at one revision: UserError where that can
+    no longer be had. UserError where a training table overlaps with an evaluation table.
+    """
+    source = _Source(mirror, cache, report)
+    kept = lock if lock and lock.model.repo == manifest.model.repo else None
+    model = source.model(manifest.model.repo, kept.model if kept else None)
+    refs = tables_of(manifest)
+    pinned = _pinned(kept) if kept else {}
+    repos = dict.fromkeys(ref.repo for ref in refs)
+    reader = Reader({repo: source.data(repo, pinned.get(repo)) for repo in repos})
+    tokenizer = read_tokenizer(mirror.find(model.repo, model.revision))
+    tables = dict(kept.tables) if kept else {}
+    wanted = [ref for ref in refs if key_of(ref) not in tables]
     for number, ref in enumerate(wanted, 1):
         report(f"reading {key_of(ref)} ({number}/{len(wanted)})")
-        tables[key_of(ref)] = _locked_table(ref, snapshots[ref.repo], tokenizer)
-    return Lock(model=model, tables=dict(sorted(tables.items())))
-
-
-def _locked_model(snapshot: Snapshot) -> LockedModel:
-    config = json.loads((snapshot.folder / "config.json").read_text(encoding="utf-8"))
-    shapes = _shapes(snapshot.folder)
-    embedding = sum(size for name, size in shapes.items() if "word_embeddings" in name)
-    return LockedModel(
-        repo=snapshot.repo,
-        revision=snapshot.revision,
-        fingerprint=snapshot.fingerprint,
-        parameters=sum(shapes.values()),
-        embedding_parameters=embedding,
-        layers=config["num_hidden_layers"],
-        hidden=config["hidden_size"],
+        tables[key_of(ref)] = locked_table(ref, reader, tokenizer)
+    checked = set(kept.leakage_checked) if kept else set()
+    _require_no_leakage(manifest, checked, reader, report)
+    return Lock(
+        model=model,
+        tables=dict(sorted(tables.items())),
+        leakage=kept.leakage if kept else {},
+        leakage_checked=tuple(sorted(checked | _pairs(manifest))),
     )
 
 
-def _shapes(folder: Path) -> dict[str, int]:
-    """Parameters by tensor, from the headers alone."""
-    import math
-
-    from safetensors import safe_open
-
-    found: dict[str, int] = {}
-    for path in sorted(folder.glob("*.safetensors")):
-        with safe_open(path, framework="numpy") as tensors:
-            for name in tensors.keys():  # noqa: SIM118 - not a mapping
-                found[name] = math.prod(tensors.get_slice(name).get_shape())
-    return found
+def _is_there(table: LockedTable | None, mirror: Mirror) -> bool:
+    return table is not None and mirror.has(table.repo, table.revision)
 
 
-def _tokenizer(folder: Path) -> Tokenizer:
-    from tokenizers import Tokenizer
-
-    return Tokenizer.from_file(str(folder / "tokenizer.json"))
-
-
-def _locked_table(ref: DatasetRef, snapshot: Snapshot, tokenizer: Tokenizer) -> LockedTable:
-    from xtl.data.loading import load_rows
-
-    rows = load_rows(snapshot.folder, ref.config, ref.split)
-    return LockedTable(
-        repo=ref.repo,
-        revision=snapshot.revision,
-        config=ref.config,
-        split=ref.split,
-        rows=len(rows),
-        content=_content(rows),
-        mean_tokens=_mean_tokens(rows, tokenizer),
-    )
+def _pairs(manifest: Manifest) -> set[str]:
+    pairs = passage_pairs(manifest).items()
+    return {pair_of(training, asked) for training, evaluations in pairs for asked in evaluations}
 
 
-def _content(rows: Dataset) -> str:
-    """SHA-256 over the rows as canonical JSON lines: whatever file they came in."""
-    digest = hashlib.sha256()
-    for row in rows:
-        digest.update(json.dumps(row, sort_keys=True, ensure_ascii=False, default=str).encode())
-        digest.update(b"\n")
-    return digest.hexdigest()
+def _pinned(lock: Lock) -> dict[str, str]:
+    """The revision at which each data set is locked: tables of two could come of two versions."""
+    pinned: dict[str, str] = {}
+    for table in lock.tables.values():
+        first = pinned.setdefault(table.repo, table.revision)
+        if first != table.revision:
+            raise UserError(
+                f"lock.json: tables: found {table.repo} at {first} and at {table.revision}, "
+                f"expected one revision: {_ANEW}"
+            )
+    return pinned
 
 
-def _mean_tokens(rows: Dataset, tokenizer: Tokenizer) -> float:
-    """Tokens of a row's texts, a mean over evenly spaced rows."""
-    step = max(1, len(rows) // _SAMPLE)
-    texts = [" ".join(_texts(rows[index])) for index in range(0, len(rows), step)]
-    lengths = [len(encoding.ids) for encoding in tokenizer.encode_batch(texts)]
-    return round(sum(lengths) / max(1, len(lengths)), 2)
+@dataclass(frozen=True)
+class _Source:
+    """What is locked, from the mirror; what it lacks, from where it can be had."""
+
+    mirror: Mirror
+    cache: Path
+    report: Report
+
+    def model(self, repo: str, locked: LockedModel | None) -> LockedModel:
+        if locked and self.mirror.has(repo, locked.revision):
+            return locked
+        found = locked_model(self._obtain(repo, "model"))
+        if locked and found.fingerprint != locked.fingerprint:
+            raise self._other("model.fingerprint", repo, found.fingerprint, locked.fingerprint)
+        return found
+
+    def data(self, repo: str, locked: str | None) -> Path:
+        """The data set's folder in the mirror, at the locked revision where there is one."""
+        if locked and self.mirror.has(repo, locked):
+            return self.mirror.find(repo, locked)
+        found = self._obtain(repo, "dataset")
+        if locked and found.revision != locked:
+            raise self._other("tables", repo, found.revision, locked)
+        return found.folder
+
+    def _obtain(self, repo: str, kind: Kind) -> Snapshot:
+        from xtl.data.sources import obtain
+
+        hub = os.environ.get("XTL_HUB")
+        place = Path(hub) if hub else None
+        return obtain(repo, kind, self.mirror, cache=self.cache, hub=place, report=self.report)
+
+    def _other(self, key: str, repo: str, found: str, locked: str) -> UserError:
+        return UserError(
+            f"lock.json: {key}: {repo} is {found} now, expected {locked}, which the mirror "
+            f"{self.mirror.root} does not have: put that back, or {_ANEW}"
+        )
 
 
-def _texts(row: Mapping[str, Any]) -> list[str]:
-    """The columns that a model reads: texts other than names and codes."""
-    skipped = ("id", "title", "source_lang", "target_lang")
-    return [value for key, value in row.items() if isinstance(value, str) and key not in skipped]
+def _require_no_leakage(
+    manifest: Manifest, checked: set[str], reader: Reader, report: Report
+) -> None:
+    """UserError where a pair of tables that is not in `checked` overlaps."""
+    found: dict[str, Overlap] = {}
+    for training, evaluations in passage_pairs(manifest).items():
+        new = [asked for asked in evaluations if pair_of(training, asked) not in checked]
+        if new:
+            report(f"comparing {key_of(training)} with {len(new)} evaluation tables")
+            passages = Passages.of(reader.contexts(training))
+            pairs = {pair_of(training, ref): passages.overlap(reader.contexts(ref)) for ref in new}
+            found |= {pair: overlap for pair, overlap in pairs.items() if overlap}
+    if found:
+        pair, overlap = next(iter(found.items()))
+        others = f" (and {len(found) - 1} more pairs of tables)" if len(found) > 1 else ""
+        raise UserError(
+            f"leakage: {pair}: found {overlap.contexts} evaluation contexts in the training table "
+            f"and {overlap.sequences} that share {SEQUENCE_WORDS} words in a row with it{others}, "
+            "expected none: choose another training task or target"
+        )

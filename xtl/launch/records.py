@@ -125,6 +125,7 @@ class Submission(Record):
     sweep: str
     cluster: Literal["local", "slurm"]
     shards: tuple[tuple[str, int], ...]  # (shard id, attempt number that the job may claim)
+    slot: int  # of this machine, for local jobs: which of its GPUs
     ranks: int
     zero_stage: int
     micro_batch: int

@@ -31,6 +31,7 @@ class Session:
     manifest_path: Path
     store: Store
     profile: Profile
+    cluster: str = "auto"
 
     @cached_property
     def lock(self) -> Lock | None:
@@ -65,30 +66,34 @@ class Session:
         if self.manifest_path.resolve() != self.store.manifest_path.resolve():
             write_whole(self.store.manifest_path, text)
 
+    def require_runnable(self) -> None:
+        """Before anything is submitted. Raises UserError where this version cannot run jobs."""
+        if self.cluster == "slurm":
+            raise UserError("--cluster: found slurm, expected local: this version has no Slurm yet")
+        if self.cluster == "auto" and shutil.which("sbatch"):
+            raise UserError(
+                f"{socket.gethostname()} has Slurm, which this version cannot use yet: expected "
+                "--cluster local (CLUSTER=local), which runs everything on this machine"
+            )
+
 
 def open_session(manifest: Path, root: Path | None, cluster: str, profile: str | None) -> Session:
     """Raises UserError for anything that does not fit. The folder is `runs/<name>` by default."""
     checked = read_manifest(manifest)
-    _check_cluster(cluster)
-    store = Store(root or Path("runs") / checked.name)
-    return Session(checked, manifest, store, read_profile(profile or "local"))
-
-
-def _check_cluster(cluster: str) -> None:
     if cluster not in ("auto", "slurm", "local"):
         raise UserError(f"--cluster: found {cluster!r}, expected auto, slurm or local")
-    if cluster == "slurm":
-        raise UserError("--cluster: found slurm, expected local: this version has no Slurm yet")
-    if cluster == "auto" and shutil.which("sbatch"):
-        raise UserError(
-            f"{socket.gethostname()} has Slurm, which this version cannot use yet: expected "
-            "--cluster local (CLUSTER=local), which runs everything on this machine"
-        )
+    folder = root or Path("runs") / checked.name
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"--root: found {folder}, which is a file, expected a sweep's folder")
+    return Session(checked, manifest, Store(folder), read_profile(profile or "local"), cluster)
 
 
 def commit() -> str:
-    """The checkout's commit, `+` where it was changed since; empty outside a checkout."""
+    """The checkout's commit, `+` where it was changed since; empty outside one or without git."""
     here = Path(__file__).parent
     describe = ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--match", ""]
-    found = subprocess.run(describe, cwd=here, capture_output=True, text=True, check=False)
+    try:
+        found = subprocess.run(describe, cwd=here, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
     return found.stdout.strip()

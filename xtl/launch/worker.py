@@ -51,7 +51,7 @@ def _speak_up() -> None:
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _claim(store: Store, submission: Submission, shard: str, attempt: int) -> tuple[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,12 +11,38 @@ import pandas as pd
 from xtl.analysis.coverage import ShardState
 from xtl.analysis.table import Difference, build_table, compare
 from xtl.files import write_by
-from xtl.launch.records import Result
+from xtl.launch.records import Attempt, Heartbeat, Result
 from xtl.launch.session import Session
 from xtl.launch.states import State
 from xtl.report.data import ReportData
 from xtl.tasks.catalogue import NOTES
 from xtl.tracking import merge, read_runs
+
+LOST = "lost to retries"
+
+
+@dataclass(frozen=True)
+class TimedAttempt:
+    """An attempt with its last heartbeat, as far as it left one."""
+
+    attempt: Attempt
+    heartbeat: Heartbeat | None
+
+    @property
+    def number(self) -> int:
+        return self.attempt.claim.attempt
+
+    @property
+    def device_seconds(self) -> float:
+        """From the claim to the end, or to the last sign of life, times the ranks."""
+        claim, end = self.attempt.claim, self.attempt.end
+        over = end.finished if end else self.heartbeat.time if self.heartbeat else claim.started
+        return max(0.0, over - claim.started) * claim.world_size
+
+    @property
+    def step(self) -> int:
+        end = self.attempt.end
+        return end.step if end else self.heartbeat.step if self.heartbeat else 0
 
 
 @dataclass(frozen=True)
@@ -30,9 +56,10 @@ class Collected:
 
 def collect(session: Session) -> Collected:
     """Read all runs and results. Raises UserError where a W&B server in use does not answer."""
-    runs = merge(read_runs(session.store.root, session.manifest.name))
+    shards = session.plan.shards
+    runs = merge(read_runs(session.store.root, session.manifest.name, shards.keys()))
     table = build_table(session.plan, runs)
-    found = {shard: session.store.result(shard) for shard in session.plan.shards}
+    found = {shard: session.store.result(shard) for shard in shards}
     results = {shard: result for shard, result in found.items() if result}
     evaluations = {shard: result.metrics for shard, result in results.items() if result.metrics}
     return Collected(table, compare(table, evaluations), results)
@@ -46,7 +73,7 @@ def write_table(session: Session, collected: Collected) -> None:
 def report_data(
     session: Session, collected: Collected, states: Mapping[str, State], created: datetime
 ) -> ReportData:
-    lock = session.lock
+    lock, attempts = session.lock, _timed_attempts(session)
     repos = [
         session.manifest.model.repo,
         *(table.repo for table in (lock.tables if lock else {}).values()),
@@ -58,8 +85,8 @@ def report_data(
         lock=lock,
         states={shard: _shown(state) for shard, state in states.items()},
         differences=collected.differences,
-        device_seconds=_device_seconds(collected.results),
-        versions=_versions(session),
+        device_seconds=_device_seconds(session, attempts, collected.results),
+        versions=_versions(attempts),
         notes=[NOTES[repo] for repo in dict.fromkeys(repos) if repo in NOTES],
         manifest_text=session.manifest_path.read_text(encoding="utf-8"),
         created=created.strftime("%Y-%m-%d %H:%M"),
@@ -76,20 +103,63 @@ def _shown(state: State) -> ShardState:
     )
 
 
-def _device_seconds(results: Mapping[str, Result]) -> dict[str, float]:
+def _timed_attempts(session: Session) -> dict[str, list[TimedAttempt]]:
+    store = session.store
+    return {
+        shard: [
+            TimedAttempt(attempt, store.heartbeat(shard, attempt.claim.attempt))
+            for attempt in store.attempts(shard)
+        ]
+        for shard in session.plan.shards
+    }
+
+
+def _device_seconds(
+    session: Session,
+    attempts: Mapping[str, list[TimedAttempt]],
+    results: Mapping[str, Result],
+) -> dict[str, float]:
+    """By stage, and last what was lost to retries, if anything was."""
     spent: dict[str, float] = {}
-    for result in results.values():
-        spent[result.stage] = spent.get(result.stage, 0.0) + result.device_seconds
-    return spent
+    lost = 0.0
+    for shard, found in attempts.items():
+        kept, gone = divided(found, results.get(shard))
+        stage = session.plan.shards[shard].stage
+        spent[stage] = spent.get(stage, 0.0) + kept
+        lost += gone
+    stages = {stage: seconds for stage, seconds in spent.items() if seconds}
+    return stages | ({LOST: lost} if lost else {})
 
 
-def _versions(session: Session) -> dict[str, str]:
+def divided(attempts: Iterable[TimedAttempt], result: Result | None) -> tuple[float, float]:
+    """Device-seconds of one shard's attempts that led to its result, and those that did not."""
+    kept = lost = 0.0
+    for timed in attempts:
+        share = _share(timed, result)
+        kept += share * timed.device_seconds
+        lost += (1 - share) * timed.device_seconds
+    return kept, lost
+
+
+def _share(timed: TimedAttempt, result: Result | None) -> float:
+    """How much of an attempt led to the result: an earlier one up to the step of the checkpoint
+    from which the result's attempt went on. Without a result, all that did not fail may lead to
+    one."""
+    if result is None:
+        end = timed.attempt.end
+        return 0.0 if end and end.status == "failed" else 1.0
+    if timed.number >= result.attempt:
+        return float(timed.number == result.attempt)
+    resumed = result.training.resumed_from if result.training else 0
+    return min(1.0, resumed / timed.step) if timed.step else 0.0
+
+
+def _versions(attempts: Mapping[str, list[TimedAttempt]]) -> dict[str, str]:
     """As the attempts recorded them; several where they differ."""
     found: dict[str, set[str]] = {}
-    for shard in session.plan.shards:
-        for attempt in session.store.attempts(shard):
-            facts = {**attempt.claim.versions, "device": attempt.claim.device}
-            facts |= {"commit": attempt.claim.commit} if attempt.claim.commit else {}
-            for name, version in facts.items():
-                found.setdefault(name, set()).add(version)
+    for claim in (each.attempt.claim for entries in attempts.values() for each in entries):
+        facts = {**claim.versions, "device": claim.device}
+        facts |= {"commit": claim.commit} if claim.commit else {}
+        for name, version in facts.items():
+            found.setdefault(name, set()).add(version)
     return {name: ", ".join(sorted(versions)) for name, versions in found.items()}

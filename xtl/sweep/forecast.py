@@ -1,63 +1,95 @@
-"""The forecast: device-hours and bytes that a plan will take, before it is run. Pure.
+"""The forecast: device-hours, bytes and files that a plan will take, before it is run. Pure.
 
 Arithmetic of facts known before the run: FLOPs a token, forward and backward, are
 `6 · body + 12 · layers · hidden · length` (Kaplan et al. 2020 without the embeddings, plus
-attention); frozen word embeddings cost nothing.
+attention); frozen word embeddings cost nothing. Bytes are those of models alone: predictions, logs
+and W&B's files are small beside them.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
+from xtl.sweep.bundles import Bundling, make_bundles
 from xtl.sweep.lock import Lock, LockedModel
 from xtl.sweep.plan import Plan
 from xtl.sweep.shard import EvaluateSpec, Shard, Table, TrainSpec
 from xtl.tasks.catalogue import DatasetRef
 
 _FORWARD = 1 / 3  # of the FLOPs of forward and backward
-_STATE_BYTES = 16  # a trainable parameter under mixed-precision AdamW, resume state included
+_STATE_BYTES = 16  # a trainable parameter under mixed-precision AdamW, in a checkpoint
+_CHECKPOINTS = 3  # two are kept while the next one is written
+_FP32_BYTES = 4  # a parameter in the mirror or in an artifact
+
+# Files and folders, each an inode, as a sweep without a retry leaves them.
+_SHARD_FILES = 8  # folders: shard, attempts, attempt; shard, claim, heartbeat, end, result.json
+_ARTIFACT_FILES = 10  # the folder, config, tokenizer (3), weights (4), digest
+_PREDICTIONS_FILES = 1
+_RUN_FILES = 3  # W&B: two folders and the run's file
+_JOB_FILES = 6  # two folders; submission, job, closed; submitit's pickle
+_RANK_FILES = 3  # submitit: log.out, log.err, result
 
 
 @dataclass(frozen=True)
 class Rates:
-    """What a device does: FLOP/s in training, seconds to start a shard's process."""
+    """What a device does: FLOP/s in training, seconds to start a job's process."""
 
     flops: float
     start_seconds: float
 
 
 @dataclass(frozen=True)
+class Layout:
+    """How a plan is laid out over jobs: a job's ranks, jobs at once, which shards share a job."""
+
+    ranks: int
+    slots: int
+    bundling: Bundling
+
+
+@dataclass(frozen=True)
 class Forecast:
-    """Device-hours by stage; bytes at the end and at the peak (`ranks` shards' state included)."""
+    """Device-hours by stage, bytes at the end and at the peak, files and folders at the end.
+
+    The peak is an upper bound: the model, all artifacts that wait for their children or are kept,
+    and the resume state of as many trainings as can run at once. Files are a rough count, of a
+    sweep in which nothing is tried twice.
+    """
 
     device_hours: dict[str, float]
     final_bytes: int
     peak_bytes: int
+    inodes: int
 
     @property
     def total_hours(self) -> float:
         return sum(self.device_hours.values())
 
 
-def forecast(plan: Plan, lock: Lock, rates: Rates, slots: int) -> Forecast:
-    """All zero where the lock is provisional: nothing is known of lengths and sizes."""
+def forecast(plan: Plan, lock: Lock, rates: Rates, layout: Layout) -> Forecast:
+    """`lock` is one that `prepare` wrote: a provisional one has neither lengths nor parameters,
+    and the starts of jobs would be all that is counted."""
     hours: dict[str, float] = {}
-    for shard in plan.shards.values():
-        hours[shard.stage] = hours.get(shard.stage, 0.0) + seconds(shard, lock, rates) / 3600
-    artifact = 4 * _trainable(plan, lock.model)
-    kept = [shard for shard in plan.shards.values() if _kept(shard, plan.keep)]
-    running = 2 * _STATE_BYTES * _trainable(plan, lock.model) * slots
-    final = artifact * len(kept)
-    return Forecast(hours, final, final + running + 2 * artifact * slots)
+    for shard, seconds in work(plan, lock, rates, layout).items():
+        stage = plan.shards[shard].stage
+        hours[stage] = hours.get(stage, 0.0) + seconds / 3600
+    trainable = _trainable(plan, lock.model)
+    artifact, model = _FP32_BYTES * trainable, _FP32_BYTES * lock.model.parameters
+    running = _CHECKPOINTS * _STATE_BYTES * trainable * layout.slots
+    final = model + artifact * len(_kept(plan))
+    peak = model + artifact * _most_artifacts(plan, layout.slots) + running
+    return Forecast(hours, final, peak, _inodes(plan, layout))
 
 
-def seconds(shard: Shard, lock: Lock, rates: Rates) -> float:
-    """Device-seconds of one shard."""
-    return _flops(shard, lock) / rates.flops + rates.start_seconds * _starts(shard)
-
-
-def _starts(shard: Shard) -> int:
-    return 1 if shard.stage == "target" else 0  # a chain starts once, by default
+def work(plan: Plan, lock: Lock, rates: Rates, layout: Layout) -> dict[str, float]:
+    """Device-seconds by shard. A job's start is its first shard's, and occupies every rank."""
+    first = {bundle[0] for bundle in make_bundles(plan, plan.shards, layout.bundling)}
+    start = rates.start_seconds * layout.ranks
+    return {
+        shard.id: _flops(shard, lock) / rates.flops + (start if shard.id in first else 0.0)
+        for shard in plan.shards.values()
+    }
 
 
 def _flops(shard: Shard, lock: Lock) -> float:
@@ -92,7 +124,38 @@ def _trainable(plan: Plan, model: LockedModel) -> int:
     return model.parameters - (model.embedding_parameters if frozen else 0)
 
 
-def _kept(shard: Shard, keep: str) -> bool:
-    if shard.stage == "evaluate" or keep == "nothing":
-        return False
-    return keep == "all" or shard.stage == "target"
+def _kept(plan: Plan) -> set[str]:
+    """Trainings whose artifacts are there at the end."""
+    stages = {"all": ("intermediate", "target"), "targets": ("target",)}.get(plan.keep, ())
+    return {shard.id for shard in plan.shards.values() if shard.stage in stages}
+
+
+def _most_artifacts(plan: Plan, slots: int) -> int:
+    """Artifacts at once: on a walk in the plan's order, with those that other slots hold too."""
+    kept = _kept(plan)
+    waiting = Counter(parent for shard in plan.shards.values() for parent in shard.parents)
+    staying, passing = 0, set[str]()  # artifacts so far
+    most = most_passing = trainings = 0
+    for shard in plan.shards.values():
+        if shard.stage != "evaluate":
+            trainings += 1
+            if shard.id in kept:
+                staying += 1
+            else:
+                passing.add(shard.id)
+        most = max(most, staying + len(passing))
+        most_passing = max(most_passing, len(passing))
+        waiting.subtract(shard.parents)
+        passing -= {done for done in (shard.id, *shard.parents) if not waiting[done]}
+    return min(trainings, most + (slots - 1) * most_passing)
+
+
+def _inodes(plan: Plan, layout: Layout) -> int:
+    jobs = len(make_bundles(plan, plan.shards, layout.bundling))
+    evaluations = sum(shard.stage == "evaluate" for shard in plan.shards.values())
+    return (
+        len(plan.shards) * (_SHARD_FILES + _RUN_FILES)
+        + len(_kept(plan)) * _ARTIFACT_FILES
+        + evaluations * _PREDICTIONS_FILES
+        + jobs * (_JOB_FILES + _RANK_FILES * layout.ranks)
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from xtl.data.leakage import Overlap
 from xtl.errors import UserError
 from xtl.sweep.shard import ModelRef, Table
 from xtl.tasks.catalogue import DatasetRef
@@ -32,10 +33,20 @@ class LockedTable(Table):
 
 
 class Lock(Frozen):
-    """Revisions, row counts and content hashes of the model and of each table of data."""
+    """Revisions, row counts and content hashes of the model and of each table of data, and the
+    leakage verdict: of the pairs of tables that were compared, those that overlap."""
 
     model: LockedModel
     tables: dict[str, LockedTable] = Field(default_factory=dict)  # key_of(ref) → table
+    leakage: dict[str, Overlap] = Field(default_factory=dict)  # pair_of(…) → what they share
+    leakage_checked: tuple[str, ...] = ()  # pair_of(…) of the tables that were compared
+
+    def require(self, model: str) -> None:
+        """UserError where the lock is another model's."""
+        if self.model.repo != model:
+            raise UserError(
+                f"lock.json: found the model {self.model.repo}, expected {model}: run `xtl prepare`"
+            )
 
     def find(self, ref: DatasetRef) -> LockedTable:
         try:
@@ -48,3 +59,33 @@ class Lock(Frozen):
 
 def key_of(ref: DatasetRef) -> str:
     return f"{ref.repo}/{ref.config}/{ref.split}"
+
+
+def pair_of(training: DatasetRef, evaluation: DatasetRef) -> str:
+    return f"{key_of(training)} / {key_of(evaluation)}"
+
+
+def unlocked_model(repo: str) -> LockedModel:
+    """A model that is named and not yet resolved."""
+    return LockedModel(
+        repo=repo,
+        revision="",
+        fingerprint=f"unlocked:{repo}",
+        parameters=0,
+        embedding_parameters=0,
+        layers=0,
+        hidden=0,
+    )
+
+
+def unlocked_table(ref: DatasetRef, rows: int) -> LockedTable:
+    """A table that is named and not yet resolved, with its published count of rows."""
+    return LockedTable(
+        repo=ref.repo,
+        revision="",
+        config=ref.config,
+        split=ref.split,
+        rows=rows,
+        content=f"unlocked:{key_of(ref)}",
+        mean_tokens=0.0,
+    )

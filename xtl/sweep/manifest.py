@@ -3,38 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    PlainSerializer,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from xtl.sweep.fields import AnySize, Keys, Language, Name, Positive, each_once, one_of
 from xtl.sweep.shard import Precision
-from xtl.sweep.sizes import Size, parse_size
-from xtl.tasks.catalogue import EVALUATION_SETS, TASKS, EvaluationSet, Task
-from xtl.tasks.settings import Frozen, Recipe
-
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
-Positive = Annotated[int, Field(gt=0, le=10**9)]
-AnySize = Annotated[
-    Size, BeforeValidator(parse_size), PlainSerializer(lambda size: size.label, return_type=str)
-]
+from xtl.sweep.sizes import Size
+from xtl.tasks.catalogue import EVALUATION_SETS, METRICS, TASKS, EvaluationSet, Task
+from xtl.tasks.settings import Recipe
 
 
-class ModelChoice(Frozen):
+class ModelChoice(Keys):
     """The public model, and which of its parameters stay as they are (named, never hidden)."""
 
     repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
     freeze: tuple[Literal["word_embeddings"], ...] = ()
 
 
-class Engine(Frozen):
+class Engine(Keys):
     """How a training runs. Only the precision can change a result by more than rounding."""
 
     ranks: Annotated[int, Field(gt=0, le=1024)] = 1
@@ -43,7 +30,7 @@ class Engine(Frozen):
     micro_batch: Positive = 8
 
 
-class Training(Frozen):
+class Training(Keys):
     """Changes to a task's own recipe; what is absent stays as the catalogue has it."""
 
     epochs: Positive | None = None
@@ -64,7 +51,7 @@ class Training(Frozen):
         return self.epochs or task.epochs
 
 
-class TaskChoice(Frozen):
+class TaskChoice(Keys):
     """A task of the catalogue, trained on in English."""
 
     task: str
@@ -73,7 +60,15 @@ class TaskChoice(Frozen):
     @field_validator("task")
     @classmethod
     def _known(cls, name: str) -> str:
-        return _one_of(name, TASKS)
+        return one_of(name, TASKS)
+
+    @model_validator(mode="after")
+    def _windows_overlap(self) -> Self:
+        recipe = self.training.recipe(self.entry)
+        if recipe.doc_stride >= recipe.max_length:
+            found = f"training.doc_stride: found {recipe.doc_stride}"
+            raise ValueError(f"{found}, expected less than max_length, {recipe.max_length}")
+        return self
 
     @property
     def entry(self) -> Task:
@@ -88,7 +83,7 @@ class TargetChoice(TaskChoice):
     @field_validator("task")
     @classmethod
     def _evaluated(cls, name: str) -> str:
-        return _one_of(name, {key: task for key, task in TASKS.items() if task.evaluation_sets})
+        return one_of(name, {key: task for key, task in TASKS.items() if task.evaluation_sets})
 
     @field_validator("languages")
     @classmethod
@@ -98,7 +93,7 @@ class TargetChoice(TaskChoice):
         return languages
 
 
-class RetrievalChoice(Frozen):
+class RetrievalChoice(Keys):
     """A retrieval set, run on every checkpoint and on the public model."""
 
     set: str
@@ -108,7 +103,7 @@ class RetrievalChoice(Frozen):
     @classmethod
     def _known(cls, name: str) -> str:
         sets = {key: entry for key, entry in EVALUATION_SETS.items() if entry.family == "retrieval"}
-        return _one_of(name, sets)
+        return one_of(name, sets)
 
     @field_validator("languages")
     @classmethod
@@ -118,7 +113,7 @@ class RetrievalChoice(Frozen):
         return languages
 
 
-class Arm(Frozen):
+class Arm(Keys):
     """What is held fixed while the size grows: passes over the data, or optimiser updates."""
 
     name: Name
@@ -132,7 +127,7 @@ class Arm(Frozen):
         return self
 
 
-class Primary(Frozen):
+class Primary(Keys):
     """The one contrast that the sweep was made to measure, written down before it runs."""
 
     task: str
@@ -143,8 +138,13 @@ class Primary(Frozen):
     contrast: Literal["slope", "any-minus-zero"] = "slope"
     margin: Annotated[float, Field(gt=0)] = 0.5
 
+    @field_validator("languages")
+    @classmethod
+    def _distinct(cls, languages: tuple[str, ...]) -> tuple[str, ...]:
+        return each_once(languages)
 
-class Manifest(Frozen):
+
+class Manifest(Keys):
     """See jobs/manifests/demo.yaml, which is documented line by line."""
 
     name: Name
@@ -162,11 +162,7 @@ class Manifest(Frozen):
     @field_validator("sizes", "replicates", "arms", "intermediate", "targets", "retrieval")
     @classmethod
     def _distinct(cls, entries: tuple[Any, ...]) -> tuple[Any, ...]:
-        labels = [_label(entry) for entry in entries]
-        if len(set(labels)) < len(labels):
-            twice = next(label for label in labels if labels.count(label) > 1)
-            raise ValueError(f"each entry once; {twice} stands {labels.count(twice)} times")
-        return entries
+        return each_once(entries)
 
     @model_validator(mode="after")
     def _coherent(self) -> Manifest:
@@ -179,12 +175,6 @@ class Manifest(Frozen):
         return self
 
 
-def _one_of(name: str, entries: dict[str, Any]) -> str:
-    if name not in entries:
-        raise ValueError(f"one of {', '.join(sorted(entries))}")
-    return name
-
-
 def _languages_of(entry: EvaluationSet, languages: Any) -> None:
     if languages == "all":
         return
@@ -193,13 +183,6 @@ def _languages_of(entry: EvaluationSet, languages: Any) -> None:
     missing = sorted(set(languages) - set(entry.languages))
     if missing:
         raise ValueError(f"languages of {entry.name}, {', '.join(entry.languages)}")
-
-
-def _label(entry: Any) -> str:
-    for attribute in ("label", "name", "task", "set"):
-        if hasattr(entry, attribute):
-            return str(getattr(entry, attribute))
-    return str(entry)
 
 
 def _sizes_fit(sizes: tuple[Size, ...], task: Task) -> None:
@@ -214,6 +197,7 @@ def _primary_is_planned(manifest: Manifest, primary: Primary) -> None:
     _planned("task", primary.task, [choice.task for choice in manifest.intermediate])
     _planned("arm", primary.arm, [arm.name for arm in manifest.arms])
     _planned("target", primary.target, list(targets))
+    _planned("metric", primary.metric, METRICS[TASKS[primary.target].family])
     languages = targets[primary.target].languages
     if languages == "all":
         languages = EVALUATION_SETS[TASKS[primary.target].evaluation_sets[0]].languages

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 from xtl.errors import UserError
 from xtl.sweep.cells import Cell
-from xtl.sweep.lock import Lock, LockedModel, LockedTable, key_of
+from xtl.sweep.lock import Lock, LockedTable, key_of, unlocked_model, unlocked_table
 from xtl.sweep.manifest import Arm, Manifest, RetrievalChoice, TargetChoice, TaskChoice
 from xtl.sweep.shard import EvaluateSpec, Shard, Spec, Stage, Table, TrainSpec, shard_id
 from xtl.sweep.sizes import Size
-from xtl.tasks.catalogue import EVALUATION_SETS, DatasetRef, EvaluationSet
+from xtl.tasks.catalogue import EVALUATION_SETS, DatasetRef, EvaluationSet, Task
 
 
 @dataclass(frozen=True)
@@ -38,36 +38,20 @@ class Plan:
 
 
 def make_plan(manifest: Manifest, lock: Lock | None) -> Plan:
-    """Raises UserError where the lock and the manifest do not fit (a table missing, a size over
-    the data). Without a lock, counts are the catalogue's and ids are provisional."""
+    """Raises UserError where the lock and the manifest do not fit (another model, a table missing,
+    a size over the data). Without a lock, counts are the catalogue's and ids are provisional."""
+    if lock is not None:
+        lock.require(manifest.model.repo)
     return _Planner(manifest, lock or provisional_lock(manifest), lock is not None).plan()
 
 
 def provisional_lock(manifest: Manifest) -> Lock:
     """A lock that names what is not yet resolved, with the catalogue's published row counts."""
-    model = LockedModel(
-        repo=manifest.model.repo,
-        revision="",
-        fingerprint=f"unlocked:{manifest.model.repo}",
-        parameters=0,
-        embedding_parameters=0,
-        layers=0,
-        hidden=0,
-    )
     rows = {key_of(choice.entry.train): choice.entry.rows for choice in _choices(manifest)}
     tables = {
-        key_of(ref): LockedTable(
-            repo=ref.repo,
-            revision="",
-            config=ref.config,
-            split=ref.split,
-            rows=rows.get(key_of(ref), 0),
-            content=f"unlocked:{key_of(ref)}",
-            mean_tokens=0.0,
-        )
-        for ref in tables_of(manifest)
+        key_of(ref): unlocked_table(ref, rows.get(key_of(ref), 0)) for ref in tables_of(manifest)
     }
-    return Lock(model=model, tables=tables)
+    return Lock(model=unlocked_model(manifest.model.repo), tables=tables)
 
 
 def tables_of(manifest: Manifest) -> list[DatasetRef]:
@@ -76,6 +60,22 @@ def tables_of(manifest: Manifest) -> list[DatasetRef]:
     for entry, languages in _evaluations(manifest):
         refs += [entry.data.of(language) for language in languages]
     return list(dict.fromkeys(refs))
+
+
+def passage_pairs(manifest: Manifest) -> dict[DatasetRef, list[DatasetRef]]:
+    """Each training table of span QA, with the evaluation tables that it must not hold."""
+    trained = [choice.entry.train for choice in _choices(manifest) if _has_passages(choice.entry)]
+    asked = [
+        entry.data.of(language)
+        for entry, languages in _evaluations(manifest)
+        if _has_passages(entry)
+        for language in languages
+    ]
+    return {ref: list(dict.fromkeys(asked)) for ref in trained}
+
+
+def _has_passages(entry: Task | EvaluationSet) -> bool:
+    return entry.family == "span-qa"
 
 
 def _choices(manifest: Manifest) -> list[TaskChoice]:

@@ -40,9 +40,10 @@ def read_manifest(path: Path) -> Manifest:
 def explain(error: ValidationError) -> str:
     """The first problem as `key: found …, expected …`."""
     first = error.errors(include_url=False)[0]
-    if first["type"] == "value_error" and ": found " in first["msg"]:
-        return str(first["msg"].removeprefix("Value error, "))
-    key = ".".join(str(part) for part in first["loc"] if not _is_union_label(part)) or "manifest"
+    where = ".".join(_readable(part) for part in first["loc"] if not _is_union_label(part))
+    if first["type"] == "value_error" and ": found " in first["msg"]:  # it names a key below
+        return (f"{where}." if where else "") + str(first["msg"].removeprefix("Value error, "))
+    key = where or "manifest"
     if first["type"] == "extra_forbidden":
         return f"{key}: found an unknown key, expected one that docs/manifest.md lists"
     if first["type"] == "missing":
@@ -54,6 +55,12 @@ def explain(error: ValidationError) -> str:
 
 def _is_union_label(part: object) -> bool:
     return isinstance(part, str) and ("[" in part or part == "tuple")
+
+
+def _readable(part: int | str) -> str:
+    """A key as it is written, or with its line breaks and the like spelt out."""
+    text = str(part)
+    return text if text.isprintable() else repr(text)
 
 
 def _one_line(value: object) -> str:

@@ -98,6 +98,12 @@ EVALUATION_SETS: dict[str, EvaluationSet] = {
     )
 }
 
+METRICS: dict[str, tuple[str, ...]] = {
+    "span-qa": ("exact_match", "f1", "exact_match_unicode", "f1_unicode"),
+    "retrieval": ("accuracy", "accuracy_from_foreign"),
+}
+"""What an evaluation of each family yields for a language."""
+
 NOTES: dict[str, str] = {
     "xtl/cldr-lookup": "The data are generated, not written by people: questions about facts from "
     "Unicode's CLDR in short made-up paragraphs. They test look-up across languages, not reading.",

@@ -26,7 +26,7 @@ from xtl.train.distributed import on_rank_zero
 from xtl.train.engine import Engine, EngineSettings
 from xtl.train.handover import Published, Weights, publish
 from xtl.train.hooks import Hooks
-from xtl.train.update import Diverged, Examples, Report, Updater
+from xtl.train.update import DivergedError, Examples, Report, Updater
 
 if TYPE_CHECKING:
     import datasets
@@ -103,8 +103,8 @@ class History:
 def train(job: TrainJob, hooks: Hooks) -> TrainOutcome:
     """Train, going on from the last good checkpoint, and hand over. Collective.
 
-    Raises Diverged; UserError for a subset without a usable example or an unknown part to freeze;
-    and what `hooks.fence` raises: each on every rank.
+    Raises DivergedError; UserError for a subset without a usable example or an unknown part to
+    freeze; and what `hooks.fence` raises: each on every rank.
     """
     family = trainable_family(job.spec.family)
     examples = _examples(job, family)
@@ -192,7 +192,7 @@ def _weights(engine: Engine) -> Weights:
     parts: dict[str, dict[str, Tensor]] = {"encoder": {}, "head": {}}
     for name, master in engine.masters():
         if not master.isfinite().all():
-            raise Diverged(f"{name} is not finite after the last update")
+            raise DivergedError(f"{name} is not finite after the last update")
         part, _, own_name = name.partition(".")
         if dist.get_rank() == 0:
             parts[part][own_name] = master.cpu()

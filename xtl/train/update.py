@@ -18,7 +18,7 @@ from xtl.train.distributed import device, totals
 from xtl.train.engine import Engine, EngineSettings
 
 
-class Diverged(Exception):  # noqa: N818 - the name of a state that shards have
+class DivergedError(Exception):
     """A loss, gradient or weight is not finite: a result, to be told and not to be retried."""
 
 
@@ -77,7 +77,7 @@ class Updater:
         self._stand_in = [examples.shortest]
 
     def take(self, update: int, stop: bool, save: bool) -> Report:
-        """Take update number `update`, from 0. Raises Diverged, on every rank."""
+        """Take update number `update`, from 0. Raises DivergedError, on every rank."""
         started = time.perf_counter()
         features = self._features(update)
         lengths = [len(feature.input_ids) for feature in features]
@@ -86,7 +86,7 @@ class Updater:
         local = self._accumulate(update, features, hands[dist.get_rank()], targets)
         loss, correct, stops, saves = totals([*local, stop, save])
         if not math.isfinite(loss):
-            raise Diverged(f"update {update + 1}: the loss is {loss}")
+            raise DivergedError(f"update {update + 1}: the loss is {loss}")
         learning_rate = self._engine.learning_rate
         return Report(
             loss=loss / targets,
@@ -125,7 +125,7 @@ class Updater:
     def _step(self, update: int) -> float | None:
         norm = self._engine.step()
         if norm is not None and not math.isfinite(norm):
-            raise Diverged(f"update {update + 1}: the gradient's norm is {norm}")
+            raise DivergedError(f"update {update + 1}: the gradient's norm is {norm}")
         return norm
 
 

@@ -28,9 +28,7 @@ PAGE = (Path(__file__).parents[3] / "docs" / "demo-data.md").read_text(encoding=
 ENGLISH_PLACES = {
     str(facts.place("en", fact.territory)): fact.territory for fact in facts.known_facts()
 }
-ENGLISH_VALUES = {
-    str(facts.value("en", fact.relation, fact.value)) for fact in facts.known_facts()
-}
+ENGLISH_VALUES = {str(facts.value("en", fact.relation, fact.value)) for fact in facts.known_facts()}
 # Longest first, so that neither "Equatorial Guinea" nor "Port of Spain" counts as another place.
 LONGEST_FIRST = sorted({*ENGLISH_PLACES, *ENGLISH_VALUES}, key=len, reverse=True)
 END_OF_SENTENCE = re.compile(r"(?<=\.)(?<!St\.) (?=[A-Z])")

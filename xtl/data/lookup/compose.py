@@ -113,9 +113,9 @@ def sentence(fact: Fact, language: str, seed: int) -> str:
     """One evaluation sentence that states the fact; a language always says it the same way."""
     words = wording.load(language)
     stream = random.Random(f"{seed}/{fact.territory}/{fact.relation}/{language}")
-    return words.state(
-        stream.choice(words.phrases("evaluation", fact.relation).statements), fact
-    )[0]
+    return words.state(stream.choice(words.phrases("evaluation", fact.relation).statements), fact)[
+        0
+    ]
 
 
 def _clashes(fact: Fact, stated: Sequence[Fact]) -> bool:

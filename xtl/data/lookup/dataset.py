@@ -39,9 +39,7 @@ _QUESTIONS = pa.schema(
         "title": pa.string(),
         "context": pa.string(),
         "question": pa.string(),
-        "answers": pa.struct(
-            {"text": pa.list_(pa.string()), "answer_start": pa.list_(pa.int32())}
-        ),
+        "answers": pa.struct({"text": pa.list_(pa.string()), "answer_start": pa.list_(pa.int32())}),
     }
 )
 _SENTENCES = pa.schema(
