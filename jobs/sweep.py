@@ -67,7 +67,7 @@ def _follow(opened: Session, console: Console) -> Look:
     except KeyboardInterrupt:
         console.print(
             "left; the shards that run go on, and `make sweep` follows them again.\n"
-            f"To have them save and stop too: pkill -f {opened.store.submissions.resolve()}",
+            f"To have them save and stop too: pkill -f {opened.store.submissions.root.resolve()}",
             soft_wrap=True,
         )
         raise

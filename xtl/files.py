@@ -38,6 +38,11 @@ def read_json(path: Path) -> Any | None:
         return None
 
 
+def names_in(folder: Path) -> list[str]:
+    """The names of what is in a folder; none where there is no folder."""
+    return [path.name for path in folder.iterdir()] if folder.is_dir() else []
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames in `folder` survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)

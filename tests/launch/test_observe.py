@@ -38,8 +38,8 @@ def submitted(store: Store, plan: Plan, *names: str) -> Submission:
         name=f"{shards[0][0]}-1-1", sweep="small", cluster="local", shards=shards, slot=0, ranks=2,
         zero_stage=1, micro_batch=8, mirror="mirror", commit="", created=CREATED,
     )  # fmt: skip
-    store.write_submission(submission)
-    store.write_job(submission.name, Job(id="1", host="there"))
+    store.submissions.write(submission)
+    store.submissions.write_job(submission.name, Job(id="1", host="there"))
     return submission
 
 
@@ -84,13 +84,13 @@ def test_a_job_that_ended_before_it_began_is_a_false_start_with_its_last_words(
 ) -> None:
     store = Store(tmp_path)
     submission = submitted(store, plan, TRAINING)
-    log = store.submission_folder(submission.name) / "submitit" / "7_0_log.err"
+    log = store.submissions.folder(submission.name) / "submitit" / "7_0_log.err"
     log.parent.mkdir()
     log.write_text("Traceback\nModuleNotFoundError: No module named 'nothing'\n")
     settle(store, observe(store, plan, Answers("gone"), CREATED).ended)
     (line,) = store.false_starts(submission.shards[0][0])
     assert line.endswith("ModuleNotFoundError: No module named 'nothing'")
-    assert list(store.open_submissions()) == []
+    assert list(store.submissions.open()) == []
 
 
 def test_an_attempt_of_a_submission_that_was_not_asked_about_is_never_gone(

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import time
 from collections.abc import Mapping
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from xtl import __version__
 from xtl.data.mirror import Mirror, file_hash
 from xtl.errors import UserError
 from xtl.launch.heart import Heart
 from xtl.launch.ranks import Ranks
 from xtl.launch.records import (
     Artifact,
-    Claim,
     PredictionsFile,
     Result,
     Submission,
@@ -35,38 +30,11 @@ if TYPE_CHECKING:
 
     from xtl.tasks.family import Prediction
 
-_VERSIONED = ("torch", "transformers", "datasets", "deepspeed", "wandb")
 _BATCH_TOKENS = 2048  # slots of one forward pass of a rank: quickest on a CPU core
 
 
 class FencedError(Exception):
     """A later attempt has claimed this shard: nothing more may be written."""
-
-
-def make_claim(submission: Submission, shard: str, attempt: int) -> Claim:
-    import torch
-
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-    return Claim(
-        shard=shard,
-        attempt=attempt,
-        submission=submission.name,
-        job=_job_id(),
-        restarts=int(os.environ.get("SLURM_RESTART_COUNT", "0")),
-        host=socket.gethostname(),
-        device=device,
-        world_size=submission.ranks,
-        micro_batch=submission.micro_batch,
-        versions={"xtl": __version__} | {name: metadata.version(name) for name in _VERSIONED},
-        commit=submission.commit,
-        started=time.time(),
-    )
-
-
-def _job_id() -> str:
-    import submitit
-
-    return str(submitit.JobEnvironment().job_id)
 
 
 class Execution:

@@ -80,15 +80,17 @@ class Launcher:
             commit=self._commit,
             created=time.time(),
         )
-        if store.write_submission(submission):
-            store.write_job(submission.name, self.session.scheduler.submit(store, submission))
+        if store.submissions.write(submission):
+            store.submissions.write_job(
+                submission.name, self.session.scheduler.submit(store, submission)
+            )
             self.submitted += len(bundle)
 
     def _free_name(self, bundle: Bundle) -> str:
         """The first shard and its attempt, and a count of the jobs that were to run these."""
         shard, attempt = bundle[0]
         count = 1
-        while self.session.store.submission(f"{shard}-{attempt}-{count}"):
+        while self.session.store.submissions.find(f"{shard}-{attempt}-{count}"):
             count += 1
         return f"{shard}-{attempt}-{count}"
 

@@ -71,7 +71,7 @@ class LocalScheduler:
         self._children: list[submitit.Job[Any]] = []  # kept so that ended ones are reaped
 
     def submit(self, store: Store, submission: Submission) -> Job:
-        folder = store.submission_folder(submission.name) / "submitit"
+        folder = store.submissions.folder(submission.name) / "submitit"
         executor = OwnSessionExecutor(folder)
         executor.variables = self._variables(store.root, submission)
         executor.update_parameters(tasks_per_node=submission.ranks, timeout_min=_WEEK_MIN)

@@ -34,8 +34,8 @@ class Observation:
 
 def observe(store: Store, plan: Plan, scheduler: Scheduler, now: float) -> Observation:
     """One look; writes nothing. `now` is in seconds since the epoch."""
-    submissions = list(store.open_submissions())
-    jobs = {entry.name: (entry, store.job(entry.name)) for entry in submissions}
+    submissions = list(store.submissions.open())
+    jobs = {entry.name: (entry, store.submissions.job(entry.name)) for entry in submissions}
     liveness = scheduler.liveness(store, jobs) if jobs else {}
     for entry in submissions:
         if liveness[entry.name] == "unknown" and _silent(store, entry, now):
@@ -50,9 +50,9 @@ def observe(store: Store, plan: Plan, scheduler: Scheduler, now: float) -> Obser
 def settle(store: Store, ended: list[Submission]) -> None:
     """Close submissions whose jobs are gone, noting those that never began."""
     for submission in ended:
-        if store.job(submission.name) and not _claimed(store, submission):
+        if store.submissions.job(submission.name) and not _claimed(store, submission):
             _note_false_start(store, submission)
-        store.close_submission(submission.name)
+        store.submissions.close(submission.name)
 
 
 def _waiting(store: Store, alive: list[Submission]) -> set[str]:
@@ -99,7 +99,9 @@ def _evidence(
 
 def _job(store: Store, submission: str, liveness: Mapping[str, Liveness]) -> Liveness:
     """One that was submitted after we asked is unknown, never gone."""
-    return liveness.get(submission) or ("gone" if store.is_closed(submission) else "unknown")
+    return liveness.get(submission) or (
+        "gone" if store.submissions.is_closed(submission) else "unknown"
+    )
 
 
 def _unfinished(attempt: Attempt | None) -> bool:
@@ -115,7 +117,7 @@ def _claimed(store: Store, submission: Submission) -> bool:
 
 
 def _note_false_start(store: Store, submission: Submission) -> None:
-    said = store.last_words(submission.name) or "it left no word"
+    said = store.submissions.last_words(submission.name) or "it left no word"
     line = f"job {submission.name} ended before it began: {said}"
     for shard, _ in submission.shards:
         if store.result(shard) is None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import Path
+from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from xtl.files import read_json
+
+R = TypeVar("R", bound="Record")
 
 FailureClass = Literal[
     "gpu-oom",
@@ -139,3 +144,11 @@ class Job(Record):
 
     id: str
     host: str
+
+
+def read_record(path: Path, kind: type[R]) -> R | None:
+    """The record in `path`; None where it is absent, truncated or not valid."""
+    try:
+        return kind.model_validate(read_json(path))
+    except ValidationError:
+        return None

@@ -5,37 +5,24 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 from pydantic import ValidationError
 
 from xtl.errors import UserError
-from xtl.files import create_once, read_json, write_whole
+from xtl.files import create_once, names_in, read_json, write_whole
 from xtl.launch.records import (
     Attempt,
     Claim,
     End,
     Failure,
     Heartbeat,
-    Job,
-    Record,
     Result,
-    Submission,
+    read_record,
 )
+from xtl.launch.submissions import Submissions
 from xtl.sweep.lock import Lock
 from xtl.sweep.shard import Shard
-
-R = TypeVar("R", bound=Record)
-
-
-def read_record(path: Path, kind: type[R]) -> R | None:
-    """The record in `path`; None where it is absent, truncated or not valid."""
-    try:
-        return kind.model_validate(read_json(path))
-    except ValidationError:
-        return None
 
 
 class Store:
@@ -43,6 +30,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.submissions = Submissions(root / "submissions")
 
     # -- places ------------------------------------------------------------------------------
     @property
@@ -60,10 +48,6 @@ class Store:
     @property
     def report_path(self) -> Path:
         return self.root / "report" / "index.html"
-
-    @property
-    def submissions(self) -> Path:
-        return self.root / "submissions"
 
     def relative(self, path: Path) -> str:
         """`path` as records keep it: relative to the sweep's folder."""
@@ -214,53 +198,6 @@ class Store:
         folder = self.shard(shard) / "false-starts"
         return [(read_json(path) or {}).get("line", "") for path in sorted(folder.glob("*.json"))]
 
-    # -- submissions -------------------------------------------------------------------------
-    def submission_folder(self, name: str) -> Path:
-        return self.submissions / name
-
-    def write_submission(self, submission: Submission) -> bool:
-        """Before the job exists. False if a launcher has taken this name already."""
-        path = self.submission_folder(submission.name) / "submission.json"
-        return create_once(path, submission.model_dump_json(indent=1))
-
-    def write_job(self, submission: str, job: Job) -> None:
-        write_whole(self.submission_folder(submission) / "job.json", job.model_dump_json(indent=1))
-
-    def job(self, submission: str) -> Job | None:
-        return read_record(self.submission_folder(submission) / "job.json", Job)
-
-    def close_submission(self, submission: str) -> None:
-        """Its job is over and its shards were looked at: it need not be asked about again."""
-        write_whole(self.submission_folder(submission) / "closed", "")
-
-    def last_words(self, submission: str) -> str:
-        """The last line that any rank of a job wrote on its error stream."""
-        for log in sorted(self.submission_folder(submission).glob("submitit/*_log.err")):
-            lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            if lines:
-                return lines[-1]
-        return ""
-
-    def is_closed(self, submission: str) -> bool:
-        return (self.submission_folder(submission) / "closed").exists()
-
-    def open_submissions(self) -> Iterator[Submission]:
-        """Submissions whose job may still be alive, oldest first."""
-        names = _names(self.submissions)
-        found = [
-            submission
-            for name in names
-            if not self.is_closed(name) and (submission := self.submission(name))
-        ]
-        return iter(sorted(found, key=lambda submission: submission.created))
-
-    def submission(self, name: str) -> Submission | None:
-        return read_record(self.submission_folder(name) / "submission.json", Submission)
-
 
 def _numbers(folder: Path) -> list[int]:
-    return sorted(int(name) for name in _names(folder) if name.isdigit())
-
-
-def _names(folder: Path) -> list[str]:
-    return [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    return sorted(int(name) for name in names_in(folder) if name.isdigit())

@@ -14,7 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from xtl.launch.execution import Execution, FencedError, make_claim
+from xtl.launch.claiming import claim_shard
+from xtl.launch.execution import Execution, FencedError
 from xtl.launch.failures import classify_exception
 from xtl.launch.ranks import Ranks, join_ranks
 from xtl.launch.records import End, Failure, Submission
@@ -29,13 +30,13 @@ def run_submission(root: str, name: str) -> None:
     """Run the shards of a submission that is on disk. Called on every rank, by submitit."""
     _speak_up()
     store = Store(Path(root))
-    submission = store.submission(name)
+    submission = store.submissions.find(name)
     if submission is None:
-        raise RuntimeError(f"{store.submission_folder(name)}: found no submission")
+        raise RuntimeError(f"{store.submissions.folder(name)}: found no submission")
     stop = StopFlag.install()
     ranks = join_ranks()
     for shard, attempt in submission.shards:
-        outcome, attempt = ranks.on_first(partial(_claim, store, submission, shard, attempt))
+        outcome, attempt = ranks.on_first(partial(claim_shard, store, submission, shard, attempt))
         if outcome == "run":
             outcome = _run(store, submission, store.read_shard(shard), attempt, ranks, stop)
         log.info("%s: %s", shard, outcome)
@@ -52,27 +53,6 @@ def _speak_up() -> None:
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-
-
-def _claim(store: Store, submission: Submission, shard: str, attempt: int) -> tuple[str, int]:
-    """Rank 0's decision: `skip` what is done, `run` the attempt that was claimed, or `yield`."""
-    if _is_done(store, shard):
-        return "skip", attempt
-    claim = make_claim(submission, shard, attempt)
-    earlier = store.attempt(shard, attempt)
-    while earlier and earlier.claim.job == claim.job and earlier.claim.restarts < claim.restarts:
-        claim = claim.model_copy(update={"attempt": claim.attempt + 1})  # this job, requeued
-        earlier = store.attempt(shard, claim.attempt)
-    return "run" if store.claim(claim) else "yield", claim.attempt
-
-
-def _is_done(store: Store, shard: str) -> bool:
-    """A result of today's parents, and the artifact that it names where it names one."""
-    result = store.result(shard)
-    if result is None or (result.artifact and store.parent_digest(shard) is None):
-        return False
-    parents = store.read_shard(shard).parents
-    return all(result.parents.get(parent) == store.parent_digest(parent) for parent in parents)
 
 
 def _run(

@@ -20,7 +20,7 @@ class ReportData:
     table: as `xtl.analysis.table.build_table` makes it
     states: shard id → state; a shard without one counts as not run
     differences: between W&B and the result files
-    device_seconds: stage → seconds × devices, over the results
+    device_seconds: stage → seconds × devices, over all attempts
     versions: package or machine fact → version, as the attempts recorded them
     notes: what a reader must know of the data, one sentence each ("synthetic look-up data …")
     manifest_text: the file as the researcher wrote it

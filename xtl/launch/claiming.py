@@ -1,0 +1,61 @@
+"""Claiming: which attempt at a shard this job may run, if any. Rank 0 decides."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from importlib import metadata
+
+from xtl import __version__
+from xtl.launch.records import Claim, Submission
+from xtl.launch.store import Store
+
+_VERSIONED = ("torch", "transformers", "datasets", "deepspeed", "wandb")
+
+
+def claim_shard(store: Store, submission: Submission, shard: str, attempt: int) -> tuple[str, int]:
+    """Rank 0's decision: `skip` what is done, `run` the attempt that was claimed, or `yield`."""
+    if _is_done(store, shard):
+        return "skip", attempt
+    claim = _make_claim(submission, shard, attempt)
+    earlier = store.attempt(shard, attempt)
+    while earlier and earlier.claim.job == claim.job and earlier.claim.restarts < claim.restarts:
+        claim = claim.model_copy(update={"attempt": claim.attempt + 1})  # this job, requeued
+        earlier = store.attempt(shard, claim.attempt)
+    return "run" if store.claim(claim) else "yield", claim.attempt
+
+
+def _is_done(store: Store, shard: str) -> bool:
+    """A result of today's parents, and the artifact that it names where it names one."""
+    result = store.result(shard)
+    if result is None or (result.artifact and store.parent_digest(shard) is None):
+        return False
+    parents = store.read_shard(shard).parents
+    return all(result.parents.get(parent) == store.parent_digest(parent) for parent in parents)
+
+
+def _make_claim(submission: Submission, shard: str, attempt: int) -> Claim:
+    import torch
+
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    return Claim(
+        shard=shard,
+        attempt=attempt,
+        submission=submission.name,
+        job=_job_id(),
+        restarts=int(os.environ.get("SLURM_RESTART_COUNT", "0")),
+        host=socket.gethostname(),
+        device=device,
+        world_size=submission.ranks,
+        micro_batch=submission.micro_batch,
+        versions={"xtl": __version__} | {name: metadata.version(name) for name in _VERSIONED},
+        commit=submission.commit,
+        started=time.time(),
+    )
+
+
+def _job_id() -> str:
+    import submitit
+
+    return str(submitit.JobEnvironment().job_id)
