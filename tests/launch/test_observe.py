@@ -90,7 +90,7 @@ def test_a_job_that_ended_before_it_began_is_a_false_start_with_its_last_words(
     settle(store, observe(store, plan, Answers("gone"), CREATED).ended)
     (line,) = store.false_starts(submission.shards[0][0])
     assert line.endswith("ModuleNotFoundError: No module named 'nothing'")
-    assert list(store.submissions.open()) == []
+    assert store.submissions.open() == []
 
 
 def test_an_attempt_of_a_submission_that_was_not_asked_about_is_never_gone(

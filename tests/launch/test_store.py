@@ -80,6 +80,6 @@ def test_reading_an_empty_folder_writes_nothing(tmp_path: Path) -> None:
     store = Store(tmp_path / "sweep")
     assert store.result("a") is None
     assert store.attempts("a") == []
-    assert list(store.submissions.open()) == []
+    assert store.submissions.open() == []
     assert store.read_lock() is None
     assert not (tmp_path / "sweep").exists()

@@ -81,9 +81,8 @@ class Launcher:
             created=time.time(),
         )
         if store.submissions.write(submission):
-            store.submissions.write_job(
-                submission.name, self.session.scheduler.submit(store, submission)
-            )
+            job = self.session.scheduler.submit(store, submission)
+            store.submissions.write_job(submission.name, job)
             self.submitted += len(bundle)
 
     def _free_name(self, bundle: Bundle) -> str:

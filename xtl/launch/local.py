@@ -51,7 +51,7 @@ class OwnSessionExecutor(LocalExecutor):
             "SUBMITIT_EXECUTOR": "local",
         }
         process = subprocess.Popen(
-            [sys.executable, "-m", "submitit.local._local", str(self.folder)],
+            [sys.executable, "-m", "xtl.launch.controller", str(self.folder)],
             env=environment,
             start_new_session=True,
             stdin=subprocess.DEVNULL,

@@ -34,7 +34,7 @@ class Observation:
 
 def observe(store: Store, plan: Plan, scheduler: Scheduler, now: float) -> Observation:
     """One look; writes nothing. `now` is in seconds since the epoch."""
-    submissions = list(store.submissions.open())
+    submissions = store.submissions.open()
     jobs = {entry.name: (entry, store.submissions.job(entry.name)) for entry in submissions}
     liveness = scheduler.liveness(store, jobs) if jobs else {}
     for entry in submissions:
@@ -99,9 +99,8 @@ def _evidence(
 
 def _job(store: Store, submission: str, liveness: Mapping[str, Liveness]) -> Liveness:
     """One that was submitted after we asked is unknown, never gone."""
-    return liveness.get(submission) or (
-        "gone" if store.submissions.is_closed(submission) else "unknown"
-    )
+    closed = store.submissions.is_closed(submission)
+    return liveness.get(submission) or ("gone" if closed else "unknown")
 
 
 def _unfinished(attempt: Attempt | None) -> bool:
