@@ -37,16 +37,16 @@ def sweep(
     a passing reason is tried again. Ctrl-C leaves the running shards alone.
     """
     opened = session(manifest, root, cluster, profile)
-    opened.require_runnable()
     console = Console(stderr=json, highlight=False)
     if dry_run:
         _preview(opened, console, json)
         return
-    ensure_prepared(opened, console)
+    opened.require_runnable()
     opened.settle_in()
     if detach:
         _detach(opened, cluster, profile, console)
         return
+    ensure_prepared(opened, console)
     look = _follow(opened, console)
     collect_and_report(opened, look.states, console)
     if json:
@@ -85,10 +85,7 @@ def _preview(opened: Session, console: Console, json: bool) -> None:
     """What would be submitted, from what is on disk now."""
     _, known, decision = Launcher(opened).decide()
     if json:
-        jobs = [
-            [{"shard": shard, "attempt": number} for shard, number in bundle]
-            for bundle in decision.bundles
-        ]
+        jobs = [[_entry(opened, *entry) for entry in bundle] for bundle in decision.bundles]
         print_json({"jobs": jobs, "releases": list(decision.releases)})
         return
     if opened.lock is None:
@@ -101,6 +98,12 @@ def _preview(opened: Session, console: Console, json: bool) -> None:
     for bundle in decision.bundles:
         names = [opened.plan.shards[shard].name for shard, _ in bundle]
         console.print(f"  {names[0]}" + (f"  (+{len(names) - 1} more)" if names[1:] else ""))
+
+
+def _entry(opened: Session, shard: str, attempt: int) -> dict[str, object]:
+    """Without a lock a shard has no id yet."""
+    found = opened.plan.shards[shard]
+    return {"shard": shard if opened.plan.locked else None, "name": found.name, "attempt": attempt}
 
 
 def _detach(opened: Session, cluster: str, profile: str | None, console: Console) -> None:

@@ -28,9 +28,6 @@ class Plan:
     cells: tuple[Cell, ...]
     wanted: int  # shards that the cells ask for, before sharing
 
-    def children(self, shard: str) -> list[Shard]:
-        return [child for child in self.shards.values() if shard in child.parents]
-
     @property
     def shared(self) -> int:
         """How many shards sharing saves."""
