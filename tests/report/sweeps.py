@@ -17,14 +17,17 @@ from xtl.sweep.cells import Cell
 from xtl.sweep.manifest import Manifest
 from xtl.sweep.plan import Plan, make_plan
 from xtl.sweep.reading import read_manifest
+from xtl.sweep.sizes import parse_size
 from xtl.tracking.record import RunRecord
 
+SIZES = (0, "2%", "6%", "20%", "50%", "100%")
 DEMO = Path(__file__).parents[2] / "jobs" / "manifests" / "demo.yaml"
 
 
 def demo(**changes: object) -> Manifest:
-    """The demo's manifest: 12 languages, 6 sizes, 2 replicates, retrieval."""
-    return read_manifest(DEMO).model_copy(update=changes)
+    """The demo's manifest with 6 sizes of its own: 12 languages, 2 replicates, retrieval."""
+    sizes = tuple(parse_size(size) for size in SIZES)
+    return read_manifest(DEMO).model_copy(update={"sizes": sizes, **changes})
 
 
 def close_score(cell: Cell, set_name: str, language: str, metric: str) -> float:

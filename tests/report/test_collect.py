@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.launch.records import attempt, claim, failed, result, stopped
+from tests.tracking.conftest import empty_home
 from xtl.launch.records import Attempt, End, Heartbeat, Result, TrainingSummary
 from xtl.report.collect import TimedAttempt, divided
 from xtl.tracking import read_runs
 from xtl.tracking.run import RunIdentity, Tracker
+
+__all__ = ["empty_home"]  # for every test here: W&B's service and variables end with it
 
 DONE = End(status="done", step=40, finished=200.0)  # claimed at 100 s, on two ranks: 200 s
 
