@@ -42,11 +42,12 @@ def sweep(
         _preview(opened, console, json)
         return
     opened.require_runnable()
-    opened.settle_in()
     if detach:
+        opened.settle_in()
         _detach(opened, cluster, profile, console)
         return
     ensure_prepared(opened, console)
+    opened.settle_in()
     look = _follow(opened, console)
     collect_and_report(opened, look.states, console)
     if json:
