@@ -6,6 +6,7 @@ SHELL := /bin/bash
 
 VERBS := prepare plan sweep status resubmit collect report
 .PHONY: help setup $(VERBS) check test test-all lint bench clean lock
+.PHONY: profile slurm-deps slurm-up slurm-down slurm-shell
 
 # ---- variables --------------------------------------------------------------------------------
 PYTHON ?= python3
@@ -22,7 +23,9 @@ endif
 # Only variables that are set become options.
 OPTIONS = $(if $(MANIFEST),--manifest '$(MANIFEST)') $(if $(ROOT),--root '$(ROOT)') \
   $(if $(CLUSTER),--cluster '$(CLUSTER)') $(if $(PROFILE),--profile '$(PROFILE)') \
-  $(if $(filter-out 0,$(DRY)),--dry-run) $(if $(filter-out 0,$(JSON)),--json) $(ARGS)
+  $(ASKED) $(ARGS)
+ASKED = $(if $(filter-out 0,$(DRY)),--dry-run) $(if $(filter-out 0,$(JSON)),--json)
+NAMED = $(if $(NAME),--name '$(NAME)')
 
 BIN := $(VENV)/bin
 PIP = PIP_CONSTRAINT=requirements/cuda.txt $(BIN)/python -m pip --disable-pip-version-check \
@@ -32,10 +35,11 @@ SAY = >&2 echo "xtl:"
 
 # ---- the verbs --------------------------------------------------------------------------------
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  MANIFEST=FILE ROOT=FOLDER CLUSTER=auto|slurm|local PROFILE=NAME DRY=1 JSON=1 ARGS=…"
 	@echo "  TORCH=cpu|cuda|existing PYTHON=/path/to/python3.11 VENV=.venv"
+	@echo "  NAME=WORD for a profile, or for a Slurm testbed beside the one that has no name"
 
 prepare:  ## Bring model and data into the mirror, and lock them
 plan:     ## Show what must exist, what is shared, and what it will cost
@@ -46,6 +50,9 @@ collect:  ## Build the table of results from the W&B runs
 report:   ## Write the HTML report
 $(VERBS): $(VENV)/.ready-$(TORCH)
 	@$(BIN)/xtl $@ $(OPTIONS)
+
+profile: $(VENV)/.ready-$(TORCH) ## Write a first profile of this Slurm cluster
+	@$(BIN)/xtl profile $(NAMED) $(ASKED) $(ARGS)
 
 # ---- the environment --------------------------------------------------------------------------
 setup: $(VENV)/.ready-$(TORCH) ## Make the environment (the verbs do it unasked)
@@ -81,15 +88,17 @@ lint: $(VENV)/.ready-$(TORCH)
 	@$(SAY) "ruff, then mypy"
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
-	@$(BIN)/mypy xtl jobs tests requirements $(if $(wildcard benchmarks/*.py),benchmarks)
+	@$(BIN)/mypy xtl jobs slurm tests requirements $(if $(wildcard benchmarks/*.py),benchmarks)
 
 check: lint ## Lint, types and the fast tests (2 minutes)
 	@$(BIN)/python -m pytest -m "not slow and not long"
 
 test: lint ## Lint, types and all tests but the long ones (20 minutes)
+	@$(TESTBED) deps --if-possible
 	@$(BIN)/python -m pytest -m "not long"
 
 test-all: lint ## Every test (75 minutes)
+	@$(TESTBED) deps --if-possible
 	@$(BIN)/python -m pytest
 
 bench: $(VENV)/.ready-$(TORCH) ## Run what is in benchmarks/
@@ -112,3 +121,17 @@ lock: ## Pin what setup.cfg's ranges admit, in requirements/
 	@$(LOCK) $(ARGS) --annotation-style line --output-file requirements/cuda.txt
 	@for kind in cpu existing; do $(LOCK) --no-annotate --constraints requirements/cuda.txt \
 	  --excludes requirements/excludes-$$kind.txt --output-file requirements/$$kind.txt; done
+
+# ---- a throw-away Slurm cluster (docs/testbed.md) ----------------------------------------------
+TESTBED = $(BIN)/python -m slurm.testbed
+slurm-deps: $(VENV)/.ready-$(TORCH) ## Install the Slurm testbed's packages (Debian, as root)
+	@$(TESTBED) deps
+
+slurm-up: $(VENV)/.ready-$(TORCH) ## Bring up a throw-away Slurm cluster
+	@$(TESTBED) up $(NAMED) $(ARGS)
+
+slurm-down: $(VENV)/.ready-$(TORCH) ## Take it down
+	@$(TESTBED) down $(NAMED)
+
+slurm-shell: $(VENV)/.ready-$(TORCH) ## A shell that speaks with it
+	@$(TESTBED) shell $(NAMED)

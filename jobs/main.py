@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from jobs import collect, plan, prepare, report, resubmit, status, sweep
+from jobs import collect, plan, prepare, profile, report, resubmit, status, sweep
 from xtl.errors import UserError
 
 app = typer.Typer(
@@ -20,7 +20,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-for verb in (prepare, plan, sweep, status, resubmit, collect, report):
+for verb in (profile, prepare, plan, sweep, status, resubmit, collect, report):
     app.command()(getattr(verb, verb.__name__.rpartition(".")[2]))
 
 

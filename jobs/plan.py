@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
 from jobs.options import Cluster, Json, Manifest, NothingToDry, Profile, Root, print_json, session
+from xtl.launch.launcher import Launcher
 from xtl.launch.session import Session
+from xtl.launch.slurm.facts import clock
+from xtl.launch.slurm.waves import Wave
 from xtl.sweep.bundles import make_bundles
 from xtl.sweep.forecast import Forecast, forecast
 from xtl.sweep.plan import Plan
@@ -23,6 +27,10 @@ def plan(
     root: Root = None,
     cluster: Cluster = "auto",
     profile: Profile = None,
+    test_only: Annotated[
+        bool,
+        typer.Option("--test-only", help="Ask Slurm when each kind of job would start."),
+    ] = False,
     dry_run: NothingToDry = False,
     json: Json = False,
 ) -> None:
@@ -32,10 +40,23 @@ def plan(
     catalogue's, and shards have no ids yet: run `xtl prepare`.
     """
     opened = session(manifest, root, cluster, profile)
+    answers = Launcher(opened).test() if test_only else []
     if json:
-        print_json(as_data(opened))
-    else:
-        show(opened, Console(highlight=False))
+        print_json(as_data(opened) | {"slurm": [_answer(opened, *found) for found in answers]})
+        return
+    console = Console(highlight=False)
+    show(opened, console)
+    for wave, answer in answers:
+        found = _answer(opened, wave, answer)
+        console.print(f"{found['jobs']} jobs of {found['stages']}, {clock(wave.minutes)}: {answer}")
+
+
+def _answer(opened: Session, wave: Wave, answer: str) -> dict[str, Any]:
+    """Slurm's answer for one kind of job."""
+    members = {shard for bundle in wave.bundles for shard in bundle.members}
+    stages = {opened.plan.shards[shard].stage for shard in members}
+    named = " + ".join(stage for stage in _STAGES if stage in stages)
+    return {"jobs": len(wave.bundles), "stages": named, "minutes": wave.minutes, "answer": answer}
 
 
 def cost(opened: Session) -> Forecast | None:
@@ -62,6 +83,11 @@ def as_data(opened: Session) -> dict[str, Any]:
             "bundling": len(found.shards) - jobs_of(opened),
         },
         "shared": found.shared,
+        "engine": {
+            "zero_stage": opened.fit.zero_stage,
+            "micro_batch": opened.fit.micro_batch,
+            "reason": opened.fit.reason,
+        },
         "forecast": costs
         and {
             "device_hours": costs.device_hours,
@@ -114,6 +140,7 @@ def _sentences(opened: Session, costs: Forecast | None) -> str:
         f"{len(found.cells)} cells ask for {found.wanted} shards; sharing saves {found.shared}. "
         f"{jobs} jobs; bundling ({opened.profile.bundling}) saves {len(found.shards) - jobs}."
     ]
+    lines.append(f"{opened.fit.reason}.")
     if costs:
         lines.append(
             f"Disk: {costs.peak_bytes / 2**30:.1f} GiB at the peak, "

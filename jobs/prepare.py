@@ -6,6 +6,7 @@ from rich.console import Console
 
 from jobs.options import Cluster, DryRun, Json, Manifest, Profile, Root, print_json, session
 from xtl.data.mirror import Mirror
+from xtl.errors import UserError
 from xtl.launch.session import Session
 
 
@@ -45,6 +46,13 @@ def show_wanted(opened: Session, console: Console) -> None:
     console.print(f"would put into {opened.mirror} and lock:" if names else "all is locked already")
     for name in names:
         console.print(f"  {name}")
+
+
+def require_prepared(opened: Session) -> None:
+    """For where there may be no network. Raises UserError unless all is there."""
+    names = wanted(opened)
+    if names:
+        raise UserError(f"not prepared: found no {names[0]}, expected `xtl prepare` to have run")
 
 
 def ensure_prepared(opened: Session, console: Console) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -11,8 +12,18 @@ from rich.text import Text
 from jobs.options import Cluster, DryRun, Json, Manifest, Profile, Root, print_json, session
 from jobs.sweep import sweep
 from xtl.errors import UserError
+from xtl.launch.code import Frozen, current, ensure
+from xtl.launch.differences import differences
 from xtl.launch.session import Session
 from xtl.launch.states import State
+from xtl.launch.store import Store
+
+
+class Code(StrEnum):
+    """Which code the resubmitted shards run."""
+
+    FROZEN = "frozen"
+    CURRENT = "current"
 
 
 def resubmit(
@@ -28,13 +39,21 @@ def resubmit(
             "May be given again.",
         ),
     ] = None,
+    code: Annotated[
+        Code,
+        typer.Option(
+            "--with",
+            help="The code that the sweep has frozen, or the current checkout, frozen anew.",
+        ),
+    ] = Code.FROZEN,
     detach: Annotated[bool, typer.Option("--detach", help="Leave at once; it goes on.")] = False,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Give failed shards a fresh budget of tries, and run what is missing as `sweep` does.
 
-    All failed ones by default. They go on from their last checkpoint.
+    All failed ones by default. They go on from their last checkpoint. Whatever the checkout has
+    become, they run the code that was frozen when the sweep began, unless --with current.
     """
     opened = session(manifest, root, cluster, profile)
     _, known = opened.look()
@@ -43,14 +62,35 @@ def resubmit(
         chosen = {key: chosen[key] for key in _named(shard, chosen)}
     if not json:
         _show(opened, chosen)
+        _show_code(opened, code)
     if dry_run or not chosen:
         if json:
             print_json({"resubmit": sorted(chosen)})
         return
     opened.require_runnable()
+    if code is Code.CURRENT:
+        ensure(opened.store, renew=True)
     for key in chosen:
         opened.store.pardon(key)
     sweep(manifest, root, cluster, profile, detach=detach, dry_run=False, json=json)
+
+
+def _show_code(opened: Session, code: Code) -> None:
+    """What differs between the frozen code and the checkout's, where anything does."""
+    frozen = current(opened.store) if code is Code.FROZEN else _readable(opened.store)
+    found = differences(frozen) if frozen else None
+    if found:
+        console = Console(highlight=False)
+        head = "the code changes" if code is Code.CURRENT else "the code stays as it was"
+        console.print(Text("\n".join([f"{head}:", *found.summary()])))
+
+
+def _readable(store: Store) -> Frozen | None:
+    """A damaged copy is no obstacle to a new one."""
+    try:
+        return current(store)
+    except UserError:
+        return None
 
 
 def _named(wanted: list[str], failed: dict[str, State]) -> list[str]:

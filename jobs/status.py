@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from jobs.live import STYLE, counts_line, duration
+from jobs.live import STYLE, Pace, counts_line, duration
 from jobs.options import Cluster, Json, Manifest, NothingToDry, Profile, Root, print_json, session
 from xtl.launch.session import Session
 from xtl.launch.states import Evidence, State
@@ -33,6 +33,8 @@ def status(
         return
     console = Console(highlight=False)
     console.print(Text(f"{opened.manifest.name}: ").append(counts_line(known)))
+    if opened.said:
+        console.print(Text(f"Slurm: {opened.said}: what follows is what the files say"))
     shown = {shard: state for shard, state in known.items() if every or _tells(state)}
     if shown:
         console.print(_table(opened, shown, observation.evidence))
@@ -58,6 +60,7 @@ def _data(
                 "stage": opened.plan.shards[shard].stage,
                 "state": state.name,
                 "attempts": len(evidence[shard].attempts),
+                **_place(evidence[shard]),
                 "failure": state.failure and state.failure.model_dump(),
                 "retry": state.retry,
                 "blocked_by": state.parent,
@@ -68,30 +71,73 @@ def _data(
     }
 
 
+def _place(own: Evidence) -> dict[str, Any]:
+    """Where a shard is, and what its job waits for."""
+    beat, sight = own.heartbeat, own.sight
+    return {
+        "job": (sight.job if sight else "") or None,
+        "node": _node(own) or None,
+        "waits_for": (sight.reason if sight else "") or None,
+        "step": beat and beat.step,
+        "total": beat and beat.total,
+        "seconds_left": seconds_left(own),
+        "loss": beat and beat.metric,
+    }
+
+
 def _table(opened: Session, shown: dict[str, State], evidence: dict[str, Evidence]) -> Table:
     table = Table(box=None, pad_edge=False)
-    for heading in ("shard", "state", "tries", "host", "step", "last"):
-        table.add_column(heading, overflow="fold" if heading == "shard" else "ellipsis")
+    for heading in ("shard", "state", "tries", "node", "step", "left", "last"):
+        fold = heading in ("shard", "state")
+        table.add_column(heading, overflow="fold" if fold else "ellipsis", no_wrap=not fold)
     for shard, state in shown.items():
-        table.add_row(opened.plan.shards[shard].name, _word(state), *_where(evidence[shard]))
+        own = evidence[shard]
+        tries = str(len(own.attempts))
+        row = (_word(state, own), tries, _node(own), _step(own), _left(own), _last(own))
+        table.add_row(opened.plan.shards[shard].name, *row)
     return table
 
 
-def _word(state: State) -> Text:
+def _word(state: State, evidence: Evidence) -> Text:
     word = Text(state.name, style=STYLE.get(state.name, ""))
     if state.failure:
         word.append(f" ({state.failure.cls}{', again' if state.retry else ''})")
     if state.parent:
         word.append(f" by {state.parent}")
+    if state.name == "queued" and evidence.sight and evidence.sight.reason:
+        word.append(f" ({evidence.sight.reason})", style="dim")
     return word.append(" (degenerate)") if state.degenerate else word
 
 
-def _where(evidence: Evidence) -> tuple[str, str, str, str]:
-    """Tries, host, step and the last metric, with the age of the heartbeat."""
-    if not evidence.attempts:
-        return "0", "", "", ""
+def _node(evidence: Evidence) -> str:
+    if evidence.sight and evidence.sight.node:
+        return evidence.sight.node
+    return evidence.attempts[-1].claim.host if evidence.attempts else ""
+
+
+def _step(evidence: Evidence) -> str:
     beat = evidence.heartbeat
-    step = f"{beat.step}/{beat.total}" if beat else ""
-    metric = f"loss {beat.metric:.3f}, " if beat and beat.metric is not None else ""
-    age = f"{metric}{duration(time.time() - beat.time)} ago" if beat else ""
-    return str(len(evidence.attempts)), evidence.attempts[-1].claim.host, step, age
+    return f"{beat.step}/{beat.total}" if beat else ""
+
+
+def seconds_left(evidence: Evidence) -> float | None:
+    """Of a running shard, by its pace since its latest attempt began."""
+    beat, attempts = evidence.heartbeat, evidence.attempts
+    if beat is None or not attempts or attempts[-1].end:
+        return None
+    start = attempts[-2].saved if len(attempts) > 1 else 0  # where the one before had saved
+    return Pace(attempts[-1].claim.started, start).left(beat)
+
+
+def _left(evidence: Evidence) -> str:
+    left = seconds_left(evidence)
+    return duration(left) if left is not None else ""
+
+
+def _last(evidence: Evidence) -> str:
+    """The last metric, with the age of the heartbeat that brought it."""
+    beat = evidence.heartbeat
+    if beat is None:
+        return ""
+    metric = f"loss {beat.metric:.3f}, " if beat.metric is not None else ""
+    return f"{metric}{duration(time.time() - beat.time)} ago"

@@ -10,13 +10,15 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from jobs.collect import collect_and_report
 from jobs.live import Progress, counts_line
 from jobs.options import Cluster, DryRun, Json, Manifest, Profile, Root, print_json, session
 from jobs.plan import show as show_plan
-from jobs.prepare import ensure_prepared, show_wanted
+from jobs.prepare import ensure_prepared, require_prepared, show_wanted
 from xtl.launch.launcher import Launcher, Look
+from xtl.launch.profile import SlurmProfile
 from xtl.launch.session import Session
 
 _EVERY_S = 1.0
@@ -28,6 +30,9 @@ def sweep(
     cluster: Cluster = "auto",
     profile: Profile = None,
     detach: Annotated[bool, typer.Option("--detach", help="Leave at once; it goes on.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Look, submit what is missing now, and leave.")
+    ] = False,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -35,6 +40,9 @@ def sweep(
 
     Run it again at any time: what is done stays done, what runs is left alone, what failed for
     a passing reason is tried again. Ctrl-C leaves the running shards alone.
+
+    On Slurm, --detach leaves a small job behind that goes on when the first jobs are over; it runs
+    `xtl sweep --once`, as a line of scrontab may do instead.
     """
     opened = session(manifest, root, cluster, profile)
     console = Console(stderr=json, highlight=False)
@@ -42,17 +50,43 @@ def sweep(
         _preview(opened, console, json)
         return
     opened.require_runnable()
-    if detach:
+    if opened.derived:
+        console.print(_derived(opened), soft_wrap=True)
+    if detach and opened.profile.cluster == "local":
         opened.settle_in()
-        _detach(opened, cluster, profile, console)
+        _detach(opened, console)
         return
-    ensure_prepared(opened, console)
+    if once:
+        require_prepared(opened)
+    else:
+        ensure_prepared(opened, console)
     opened.settle_in()
-    look = _follow(opened, console)
-    collect_and_report(opened, look.states, console)
+    look = _step(opened, console) if once or detach else _follow(opened, console)
+    if look.over:
+        collect_and_report(opened, look.states, console)
     if json:
         print_json({"submitted": look.submitted, "states": _counts(look)})
-    raise typer.Exit(0 if set(_counts(look)) == {"done"} else 1)
+    raise typer.Exit(0 if not look.over or set(_counts(look)) == {"done"} else 1)
+
+
+def _step(opened: Session, console: Console) -> Look:
+    """One step, and on Slurm a job that takes the next when these are over."""
+    launcher = Launcher(opened)
+    try:
+        look = launcher.step()
+    finally:
+        launcher.lease.release()
+    console.print(f"{look.submitted} submitted; ", counts_line(look.states), sep="")
+    if look.said:
+        console.print(Text(f"Slurm: {look.said}"))
+    if not look.over:
+        job = launcher.leave_behind(look.observation)
+        console.print(
+            f"job {job} goes on when these are over; `xtl status` tells"
+            if job
+            else "nobody goes on by itself: run this again"
+        )
+    return look
 
 
 def _follow(opened: Session, console: Console) -> Look:
@@ -66,11 +100,7 @@ def _follow(opened: Session, console: Console) -> Look:
                     break
                 time.sleep(_EVERY_S)
     except KeyboardInterrupt:
-        console.print(
-            "left; the shards that run go on, and `make sweep` follows them again.\n"
-            f"To have them save and stop too: pkill -f {opened.store.submissions.root.resolve()}",
-            soft_wrap=True,
-        )
+        console.print(_parting(opened), soft_wrap=True)
         raise
     finally:
         launcher.lease.release()
@@ -78,16 +108,38 @@ def _follow(opened: Session, console: Console) -> Look:
     return look
 
 
+def _derived(opened: Session) -> str:
+    """What was chosen where no profile was named."""
+    profile = opened.profile
+    assert isinstance(profile, SlurmProfile)
+    device = f"{profile.gpus_per_node} GPUs a node" if profile.gpus_per_node else "CPUs"
+    return (
+        f"no profile is named: partition {profile.partition}, {device}, as Slurm describes them; "
+        "`xtl profile` writes this to a file that you can edit"
+    )
+
+
+def _parting(opened: Session) -> str:
+    said = "left; the shards that run go on, and `make sweep` follows them again.\n"
+    if opened.profile.cluster == "slurm":
+        return said + "To have them save and stop: scancel them; `xtl status` names their jobs."
+    stop = f"pkill -f {opened.store.submissions.root.resolve()}"
+    return said + f"To have them save and stop too: {stop}"
+
+
 def _counts(look: Look) -> dict[str, int]:
     return dict(Counter(state.name for state in look.states.values()))
 
 
 def _preview(opened: Session, console: Console, json: bool) -> None:
-    """What would be submitted, from what is on disk now."""
-    _, known, decision = Launcher(opened).decide()
+    """What would be submitted, from what is on disk now; on Slurm with the scripts themselves."""
+    launcher = Launcher(opened)
+    observation, known, decision = launcher.decide()
+    scripts = launcher.scripts(decision, observation) if opened.plan.locked else []
     if json:
-        jobs = [[_entry(opened, *entry) for entry in bundle] for bundle in decision.bundles]
-        print_json({"jobs": jobs, "releases": list(decision.releases)})
+        jobs = [[_entry(opened, *entry) for entry in job.shards] for job in decision.bundles]
+        releases = list(decision.releases)
+        print_json({"jobs": jobs, "releases": releases, "scripts": scripts})
         return
     if opened.lock is None:
         show_wanted(opened, console)
@@ -97,8 +149,11 @@ def _preview(opened: Session, console: Console, json: bool) -> None:
         f"would submit {len(decision.bundles)} jobs:" if decision.bundles else "nothing to submit"
     )
     for bundle in decision.bundles:
-        names = [opened.plan.shards[shard].name for shard, _ in bundle]
+        names = [opened.plan.shards[shard].name for shard in bundle.members]
         console.print(f"  {names[0]}" + (f"  (+{len(names) - 1} more)" if names[1:] else ""))
+    for script in scripts:
+        console.rule(style="dim")
+        console.print(Text(script), soft_wrap=True)
 
 
 def _entry(opened: Session, shard: str, attempt: int) -> dict[str, object]:
@@ -107,22 +162,13 @@ def _entry(opened: Session, shard: str, attempt: int) -> dict[str, object]:
     return {"shard": shard if opened.plan.locked else None, "name": found.name, "attempt": attempt}
 
 
-def _detach(opened: Session, cluster: str, profile: str | None, console: Console) -> None:
+def _detach(opened: Session, console: Console) -> None:
     """The same verb in a process of its own, with its words in launcher.log."""
     root = opened.store.root
     command = [
-        sys.executable,
-        "-m",
-        "jobs.main",
-        "sweep",
-        "--root",
-        str(root.resolve()),
-        "--manifest",
-        str(opened.store.manifest_path.resolve()),
-        "--cluster",
-        cluster,
+        *(sys.executable, "-m", "jobs.main", "sweep"),
+        *("--root", str(root.resolve()), "--cluster", opened.profile.cluster),
     ]
-    command += ["--profile", profile] if profile else []
     with (root / "launcher.log").open("a") as log:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.bench import MANIFEST, Bench
 from xtl.sweep.lock import Lock, LockedModel, LockedTable, key_of
 from xtl.sweep.manifest import Manifest
 from xtl.sweep.plan import Plan, make_plan, tables_of
@@ -61,3 +63,38 @@ def small_manifest(demo_text: str) -> Manifest:
 @pytest.fixture
 def plan(small_manifest: Manifest) -> Plan:
     return make_plan(small_manifest, lock_for(small_manifest))
+
+
+@pytest.fixture(scope="session")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.tiny import make_tiny_encoder
+
+    folder = tmp_path_factory.mktemp("hub")
+    make_tiny_encoder(folder / "tests" / "tiny-xlm-r")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def prepared(hub: Path, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """A manifest whose model and data are in a mirror of its own."""
+    folder = tmp_path_factory.mktemp("prepared")
+    (folder / "tiny.yaml").write_text(MANIFEST)
+    env = {
+        **os.environ,
+        "XTL_HUB": str(hub),
+        "XTL_CACHE": str(folder / "cache"),
+        "COLUMNS": "80",
+    }
+    env.pop("WANDB_MODE", None)
+    bench = Bench(folder, env)
+    done = bench.run("prepare")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return bench
+
+
+@pytest.fixture(scope="session")
+def swept(prepared: Bench, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """The sweep, run whole once."""
+    bench = prepared.copy(tmp_path_factory.mktemp("swept"))
+    bench.sweep()
+    return bench

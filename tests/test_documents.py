@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def table(path: Path, heading: str) -> dict[str, list[str]]:
 
 
 COMMANDS = [
-    line.split()
+    shlex.split(line, comments=True)
     for path in DOCUMENTS
     for block in blocks(path, "sh")
     for line in block.splitlines()

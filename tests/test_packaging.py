@@ -149,10 +149,11 @@ def modules(node: ast.AST) -> list[str]:
 def test_make_help_lists_every_target_that_people_type() -> None:
     listed = set(re.findall(r"^  make (\S+)", make("help").stdout, re.MULTILINE))
     others = ["help", "setup", "check", "test", "test-all", "bench", "clean", "lock"]
+    others += [f"slurm-{action}" for action in ("deps", "up", "down", "shell")]
     assert listed == {*VERBS, *others}
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "profile"])
 def test_a_make_variable_becomes_an_option_that_the_verb_has(verb: str) -> None:
     known = {option for parameter in VERBS[verb].params for option in parameter.opts}
     settings = [f"{name}={value}" for name, value in VARIABLES.items()]
@@ -160,6 +161,11 @@ def test_a_make_variable_becomes_an_option_that_the_verb_has(verb: str) -> None:
     assert set(options) <= known
     assert {"--manifest", "--root", "--cluster", "--profile", "--json"} <= set(options)
     assert "--dry-run" in options
+
+
+def test_a_profile_is_of_a_cluster_and_takes_no_options_of_a_sweep() -> None:
+    said = command_of("profile", "NAME=lab", "MANIFEST=m.yaml", "DRY=1", "JSON=1")
+    assert said == [".venv/bin/xtl", "profile", "--name", "'lab'", "--dry-run", "--json"]
 
 
 def test_a_make_variable_that_is_not_set_becomes_nothing() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xtl.evaluate.batches import batches, distinct, shares
+from xtl.evaluate.batches import batches, distinct, pieces, shares
 
 lengths = st.lists(st.integers(1, 200), max_size=60)
 budgets = st.integers(1, 600)
@@ -39,6 +39,17 @@ def test_ranks_share_all_batches_evenly(given_lengths: list[int], budget: int, r
     )
     loads = [sum(batch.slots for batch in share) for share in given_out]
     assert max(loads) - min(loads) <= max((batch.slots for batch in made), default=0)
+
+
+@given(lengths, st.integers(1, 5))
+def test_pieces_are_the_share_in_its_order_and_as_many_as_asked(
+    given_lengths: list[int], count: int
+) -> None:
+    share = batches(given_lengths, 200)
+    cut = pieces(share, count)
+    assert [batch for piece in cut for batch in piece] == share
+    assert len(cut) == count
+    assert max(map(len, cut)) - min(map(len, cut)) <= 1
 
 
 def test_equal_sequences_are_read_once() -> None:

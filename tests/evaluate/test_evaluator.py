@@ -10,19 +10,16 @@ from transformers import PreTrainedTokenizerFast, XLMRobertaModel
 
 from tests.evaluate.checkpoints import DEPTH, make_job, span_head, write_checkpoint
 from tests.evaluate.ranks import evaluate_on_ranks
+from tests.evaluate.runs import run
 from tests.tasks.records import PARAGRAPHS, question
 from xtl.errors import UserError
-from xtl.evaluate.evaluator import EvaluateJob, EvaluateOutcome, degenerate, evaluate
+from xtl.evaluate.evaluator import EvaluateJob, degenerate, evaluate
 from xtl.tasks.family import Prediction
 from xtl.tasks.qa_metrics import METRICS
 from xtl.tasks.settings import DecodingSettings
 from xtl.tasks.span_qa import FAMILY
 
 Questions = dict[str, list[dict[str, Any]]]
-
-
-def run(job: EvaluateJob) -> EvaluateOutcome:
-    return evaluate(job, lambda done, total: None)
 
 
 def same(one: Sequence[Prediction], other: Sequence[Prediction], tolerance: float) -> bool:
@@ -111,7 +108,9 @@ def test_two_ranks_answer_as_one_does(
 ) -> None:
     job = make_job(checkpoint, questions, batch_tokens=200)
     alone = run(job)
-    first, second = evaluate_on_ranks(job, 2, tmp_path)
+    first, second = (reading.outcome for reading in evaluate_on_ranks(job, 2, tmp_path))
+    assert first is not None
+    assert second is not None
     assert first.predictions == alone.predictions
     assert first.metrics == alone.metrics
     assert (second.predictions, second.metrics) == ([], {})
@@ -175,7 +174,8 @@ def test_bf16_answers_are_float32_scores(checkpoint: Path, pairs: Questions) -> 
 
 def test_progress_ends_at_the_total(checkpoint: Path, questions: Questions) -> None:
     steps: list[tuple[int, int]] = []
-    evaluate(make_job(checkpoint, questions), lambda done, total: steps.append((done, total)))
+    job = make_job(checkpoint, questions)
+    evaluate(job, lambda done, total: steps.append((done, total)), lambda: False)
     assert [done for done, _ in steps] == sorted(done for done, _ in steps)
     assert len({total for _, total in steps}) == 1
     assert steps[-1][0] == steps[-1][1]

@@ -17,11 +17,10 @@ from jobs.plan import as_data, show
 from tests.conftest import lock_for
 from tests.jobs.test_input import xtl
 from tests.launch.records import claim
-from xtl.errors import UserError
 from xtl.launch.launcher import Look
 from xtl.launch.observe import Observation
 from xtl.launch.records import Attempt, Heartbeat
-from xtl.launch.session import Session, commit
+from xtl.launch.session import Session
 from xtl.launch.states import Evidence, State
 
 ROOT = Path(__file__).parents[2]
@@ -49,26 +48,6 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("slurm")
 def test_what_submits_nothing_opens_a_sweep_where_there_is_slurm(tmp_path: Path) -> None:
     assert session(DEMO, tmp_path, "auto", None).plan.shards
-
-
-@pytest.mark.usefixtures("slurm")
-@pytest.mark.parametrize(
-    ("cluster", "refused"), [("auto", True), ("slurm", True), ("local", False)]
-)
-def test_to_submit_is_refused_where_slurm_would_be_used(
-    cluster: str, refused: bool, tmp_path: Path
-) -> None:
-    opened = session(DEMO, tmp_path, cluster, None)
-    if refused:
-        with pytest.raises(UserError, match=r"expected (--cluster )?local"):
-            opened.require_runnable()
-    else:
-        opened.require_runnable()
-
-
-def test_without_git_there_is_no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")
-    assert commit() == ""
 
 
 # -- plan -------------------------------------------------------------------------------------
@@ -107,7 +86,7 @@ def look(opened: Session, running: dict[str, Heartbeat], done: int = 0) -> Look:
     for shard, beat in running.items():
         own = claim(shard, beat.attempt).model_copy(update={"started": beat.time - 100})
         evidence[shard] = Evidence(attempts=(Attempt(claim=own, end=None),), heartbeat=beat)
-    return Look(Observation(evidence, [], []), states, 0, True, False)
+    return Look(Observation(evidence, [], [], {}), states, 0, True, False)
 
 
 def beat(step: int, total: int = 200, attempt: int = 1, later: float = 0) -> Heartbeat:

@@ -47,7 +47,8 @@ def test_an_unknown_cluster_is_refused() -> None:
 def test_an_unknown_profile_is_answered_with_those_there_are() -> None:
     done = xtl("plan", "--cluster", "local", "--profile", "moon")
     assert done.returncode == 2
-    assert "found no such file, expected a profile (local)" in done.stderr
+    assert "found no such file, expected a profile (" in done.stderr
+    assert "local" in done.stderr
 
 
 def test_a_profile_with_a_wrong_key_is_refused(tmp_path: Path) -> None:

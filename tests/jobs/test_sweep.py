@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 import psutil
 import pytest
 
-from tests.jobs.conftest import Bench
+from tests.bench import Bench, until
 from xtl.launch.local import SUBMISSION_VARIABLE
 from xtl.launch.records import Result
 
@@ -121,7 +119,7 @@ def test_a_dry_run_writes_and_submits_nothing(prepared: Bench) -> None:
 
 def test_after_the_launcher_was_killed_the_next_one_adopts_and_completes(fresh: Bench) -> None:
     launcher = fresh.start("sweep")
-    _until(lambda: fresh.attempts() > 0)
+    until(lambda: fresh.attempts() > 0)
     launcher.kill()
     launcher.wait()
     assert _ranks(fresh), "the job outlives its launcher"
@@ -138,7 +136,7 @@ def test_two_launchers_at_once_run_no_shard_twice(fresh: Bench) -> None:
 
 def test_after_a_rank_was_killed_the_shard_is_tried_again(fresh: Bench) -> None:
     launcher = fresh.start("sweep")
-    _until(lambda: fresh.attempts() > 1)
+    until(lambda: fresh.attempts() > 1)
     _ranks(fresh)[-1].send_signal(signal.SIGKILL)
     output, _ = launcher.communicate()
     assert launcher.returncode == 0, output
@@ -152,7 +150,7 @@ def test_a_shard_that_was_stopped_goes_on_from_its_last_checkpoint(fresh: Bench)
     launcher = fresh.start("sweep")
     name = "0 s1 → lookup-qa"
     shard = {found["name"]: found["id"] for found in _planned(fresh)}[name]
-    _until(lambda: _step(fresh, shard) > 0)
+    until(lambda: _step(fresh, shard) > 0)
     for rank in _ranks(fresh):
         rank.terminate()
     output, _ = launcher.communicate()
@@ -163,7 +161,7 @@ def test_a_shard_that_was_stopped_goes_on_from_its_last_checkpoint(fresh: Bench)
 
 def test_a_detached_sweep_goes_on_by_itself(fresh: Bench) -> None:
     assert fresh.run("sweep", "--detach").returncode == 0
-    _until(lambda: (fresh.root / "report" / "index.html").exists(), seconds=240)
+    until(lambda: (fresh.root / "report" / "index.html").exists(), seconds=240)
     assert len(fresh.results()) == 9
 
 
@@ -178,13 +176,6 @@ def _step(bench: Bench, shard: str) -> int:
         return int(json.loads(path.read_text())["step"])
     except (FileNotFoundError, ValueError):
         return 0
-
-
-def _until(condition: Callable[[], bool], seconds: float = 120) -> None:
-    limit = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < limit
-        time.sleep(0.2)
 
 
 def _ranks(bench: Bench) -> list[psutil.Process]:

@@ -24,7 +24,13 @@ def claim(shard: str, attempt: int, job: str = "1") -> Claim:
 
 
 def attempt(number: int, end: End | None = None) -> Attempt:
-    return Attempt(claim=claim("a", number), end=end)
+    saved = end.step if end and end.status == "stopped" else 0
+    return Attempt(claim=claim("a", number), end=end, saved=saved)
+
+
+def why() -> Failure:
+    """Of a job that never began."""
+    return Failure(cls="unknown", line="why")
 
 
 def failed(cls: FailureClass) -> End:

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from tests.launch.records import claim
-from xtl.launch.observe import observe, settle
-from xtl.launch.records import Heartbeat, Job, Submission
-from xtl.launch.states import SILENCE_LIMIT_S, Liveness, states
+import pytest
+
+from tests.launch.records import claim, finished
+from xtl.launch.observe import Look, observe, settle
+from xtl.launch.records import Batch, Failure, Heartbeat, Job, Submission
+from xtl.launch.sight import Liveness, Sight
+from xtl.launch.states import SILENCE_LIMIT_S, states
 from xtl.launch.store import Store
 from xtl.sweep.plan import Plan
 
 CREATED = 1000.0
 
 
-class Answers:
-    """A scheduler that has been asked already: what it said of every job."""
-
-    def __init__(self, liveness: Liveness) -> None:
-        self._liveness = liveness
-
-    def submit(self, store: Store, submission: Submission) -> Job:
-        raise AssertionError("looking submits nothing")
-
-    def liveness(
-        self, store: Store, jobs: Mapping[str, tuple[Submission, Job | None]]
-    ) -> dict[str, Liveness]:
-        return dict.fromkeys(jobs, self._liveness)
+def answer(liveness: Liveness, **said: Any) -> Look:
+    """A scheduler that says the same of every job."""
+    return lambda submissions: {
+        entry.name: Sight(liveness=liveness, **said) for entry in submissions
+    }
 
 
 def submitted(store: Store, plan: Plan, *names: str) -> Submission:
@@ -47,7 +42,7 @@ TRAINING, EVALUATION = "0 s1 → lookup-qa", "0 s1 → lookup-qa · lookup-qa"
 
 
 def state_of(store: Store, plan: Plan, name: str, liveness: Liveness, now: float) -> str:
-    observation = observe(store, plan, Answers(liveness), now)
+    observation = observe(store, plan, answer(liveness), now)
     found = states(plan, observation.evidence)
     return next(state.name for key, state in found.items() if plan.shards[key].name == name)
 
@@ -74,7 +69,7 @@ def test_a_silent_job_on_a_host_that_cannot_be_asked_is_lost(tmp_path: Path, pla
 def test_a_lost_job_no_longer_holds_a_slot(tmp_path: Path, plan: Plan) -> None:
     store = Store(tmp_path)
     submission = submitted(store, plan, TRAINING)
-    observation = observe(store, plan, Answers("unknown"), CREATED + SILENCE_LIMIT_S + 1)
+    observation = observe(store, plan, answer("unknown"), CREATED + SILENCE_LIMIT_S + 1)
     assert observation.alive == []
     assert observation.ended == [submission]
 
@@ -87,9 +82,9 @@ def test_a_job_that_ended_before_it_began_is_a_false_start_with_its_last_words(
     log = store.submissions.folder(submission.name) / "submitit" / "7_0_log.err"
     log.parent.mkdir()
     log.write_text("Traceback\nModuleNotFoundError: No module named 'nothing'\n")
-    settle(store, observe(store, plan, Answers("gone"), CREATED).ended)
+    settle(store, observe(store, plan, answer("gone"), CREATED))
     (line,) = store.false_starts(submission.shards[0][0])
-    assert line.endswith("ModuleNotFoundError: No module named 'nothing'")
+    assert line.line.endswith("ModuleNotFoundError: No module named 'nothing'")
     assert store.submissions.open() == []
 
 
@@ -107,5 +102,64 @@ def test_looking_writes_nothing(tmp_path: Path, plan: Plan) -> None:
     store = Store(tmp_path)
     submitted(store, plan, TRAINING)
     before = sorted(tmp_path.rglob("*"))
-    observe(store, plan, Answers("gone"), CREATED)
+    observe(store, plan, answer("gone"), CREATED)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_nobody_could_be_asked_about_is_never_lost(tmp_path: Path, plan: Plan) -> None:
+    """The scheduler itself was silent: absence proves nothing."""
+    store = Store(tmp_path)
+    submitted(store, plan, TRAINING)
+    late = CREATED + SILENCE_LIMIT_S + 1
+    silent = observe(store, plan, answer("unknown", asked=False), late)
+    assert [entry.name for entry in silent.alive] == [entry.name for entry in observe(
+        store, plan, answer("alive"), late).alive]  # fmt: skip
+
+
+def test_how_the_scheduler_ended_a_job_is_kept_with_its_attempt(tmp_path: Path, plan: Plan) -> None:
+    """sacct forgets, the sweep's folder does not; and a finished attempt is left alone."""
+    store = Store(tmp_path)
+    submission = submitted(store, plan, TRAINING, EVALUATION)
+    (first, _), (second, _) = submission.shards
+    for shard in (first, second):
+        store.claim(claim(shard, 1).model_copy(update={"submission": submission.name}))
+    store.end_attempt(first, 1, finished())
+    over = Failure(cls="time-limit", line="TIMEOUT after 10 minutes")
+    settle(store, observe(store, plan, answer("gone", failure=over), CREATED))
+    assert store.noted_failures(first, 1) == []
+    assert store.noted_failures(second, 1) == [over]
+    assert state_of(store, plan, EVALUATION, "gone", CREATED) == "failed"
+
+
+def test_a_job_that_the_scheduler_dropped_uses_up_no_try(tmp_path: Path, plan: Plan) -> None:
+    store = Store(tmp_path)
+    submission = submitted(store, plan, TRAINING)
+    settle(store, observe(store, plan, answer("gone", dropped=True), CREATED))
+    assert store.false_starts(submission.shards[0][0]) == []
+    assert store.submissions.open() == []
+
+
+@pytest.mark.parametrize("name", [TRAINING, EVALUATION])
+def test_what_a_person_cancelled_in_the_queue_is_cancelled_to_its_last_shard(
+    tmp_path: Path, plan: Plan, name: str
+) -> None:
+    store = Store(tmp_path)
+    submitted(store, plan, TRAINING, EVALUATION)
+    cancelled = Failure(cls="cancelled", line="CANCELLED by 7")
+    settle(store, observe(store, plan, answer("gone", failure=cancelled), CREATED))
+    assert state_of(store, plan, name, "gone", CREATED) in ("failed", "blocked")
+
+
+def test_the_id_of_an_array_whose_launcher_died_is_kept_when_it_is_seen(
+    tmp_path: Path, plan: Plan
+) -> None:
+    store = Store(tmp_path)
+    submission = submitted(store, plan, TRAINING).model_copy(
+        update={"name": "other", "batch": "xtl-small-0001"}
+    )
+    store.submissions.write(submission)
+    store.batches.write(Batch(name="xtl-small-0001", submissions=("other",), created=CREATED))
+    settle(store, observe(store, plan, answer("alive", job="71_0"), CREATED))
+    job = store.batches.job("xtl-small-0001")
+    assert job is not None
+    assert job.id == "71"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.launch.records import attempt, failed, finished, result, stopped
-from xtl.launch.reconcile import decide
+from tests.launch.records import attempt, failed, finished, result, stopped, why
+from xtl.launch.failures import root_cause
+from xtl.launch.reconcile import Bundle, decide
 from xtl.launch.records import Failure, FailureClass
-from xtl.launch.states import Evidence, Liveness, State, states, todo
+from xtl.launch.sight import Liveness, Sight
+from xtl.launch.states import Evidence, State, states, todo
 from xtl.sweep.plan import Plan
 from xtl.sweep.shard import Shard
 
@@ -51,6 +53,36 @@ def test_a_valid_result_is_done(plan: Plan) -> None:
 def test_an_open_attempt_of_a_live_job_is_running(plan: Plan) -> None:
     evidence = Evidence(attempts=(attempt(1),), job="alive")
     assert state(plan, "target", {"target": evidence}).name == "running"
+
+
+def test_a_shard_whose_job_is_back_in_the_queue_is_queued(plan: Plan) -> None:
+    waits = Sight(liveness="alive", state="PENDING")
+    for end in (None, stopped(3)):
+        evidence = Evidence(attempts=(attempt(1, end),), job="alive", sight=waits)
+        assert state(plan, "target", {"target": evidence}).name == "queued"
+
+
+def test_what_a_person_cancelled_before_it_began_waits_for_a_persons_word(plan: Plan) -> None:
+    start = Failure(cls="cancelled", line="cancelled by user 7")
+    found = state(plan, "target", {"target": Evidence(false_starts=(start,))})
+    assert (found.name, found.retry) == ("failed", False)
+
+
+def test_a_persons_cancelling_is_told_from_a_preemption(plan: Plan) -> None:
+    """Both end with a save; the scheduler knows which it was."""
+    noted = (Failure(cls="cancelled", line="cancelled by user 7"),)
+    evidence = Evidence(attempts=(attempt(1, stopped(3)),), noted=noted, job="gone")
+    found = state(plan, "target", {"target": evidence})
+    assert found.failure == noted[0]
+    assert not found.retry
+
+
+def test_the_schedulers_word_beats_a_lost_connection_and_not_a_ranks_own(plan: Plan) -> None:
+    lost = Failure(cls="communication", line="Connection closed by peer", rank=0)
+    memory = Failure(cls="host-oom", line="OUT_OF_MEMORY")
+    own = Failure(cls="code", line="KeyError: 'x'", rank=1)
+    assert root_cause([lost, memory]) == memory
+    assert root_cause([lost, memory, own]) == own
 
 
 def test_a_shard_that_a_live_job_will_come_to_is_queued(plan: Plan) -> None:
@@ -131,7 +163,7 @@ def test_a_stale_shard_that_a_live_job_will_run_is_not_submitted_twice(plan: Pla
 
 
 def test_false_starts_count_beside_attempts(plan: Plan) -> None:
-    evidence = Evidence(attempts=(attempt(1),), job="gone", false_starts=("why",) * 3)
+    evidence = Evidence(attempts=(attempt(1),), job="gone", false_starts=(why(),) * 3)
     assert not state(plan, "target", {"target": evidence}).retry
 
 
@@ -148,7 +180,8 @@ def test_a_stopped_attempt_is_resumed_while_steps_advance(plan: Plan) -> None:
 
     assert after(10)
     assert after(10, 20, 30, 40, 50, 60)
-    assert not after(10, 20, 20)
+    assert after(10, 20, 20), "one may end before its first save"
+    assert not after(10, 20, 20, 20)
 
 
 def test_a_lost_connection_is_an_echo_of_another_ranks_traceback(plan: Plan) -> None:
@@ -164,7 +197,7 @@ def test_a_lost_connection_is_an_echo_of_another_ranks_traceback(plan: Plan) -> 
 def test_jobs_that_never_began_count_against_the_budget(plan: Plan) -> None:
     def after(times: int) -> State:
         return state(
-            plan, "intermediate", {"intermediate": Evidence(false_starts=("why",) * times)}
+            plan, "intermediate", {"intermediate": Evidence(false_starts=(why(),) * times)}
         )
 
     assert [after(times).retry for times in (1, 2, 3)] == [True, True, False]
@@ -229,12 +262,34 @@ def test_children_of_a_parent_that_runs_elsewhere_wait(plan: Plan) -> None:
     assert submitted(plan, evidence) == set()
 
 
+def test_where_a_scheduler_can_hold_jobs_back_children_are_submitted_behind_their_parents(
+    plan: Plan,
+) -> None:
+    evidence = all_done(plan)
+    chain = shards(plan)
+    for shard in chain.values():
+        evidence[shard.id] = Evidence()
+    evidence[chain["intermediate"].id] = Evidence(attempts=(attempt(1),), job="alive")
+    known = states(plan, evidence)
+    (bundle,) = decide(plan, known, evidence, "chain", ahead=True).bundles
+    assert bundle.members == [chain["target"].id, chain["evaluation"].id]
+    assert bundle.after == {chain["intermediate"].id}
+
+
+def test_each_training_of_its_own_bundle_waits_for_its_parents(plan: Plan) -> None:
+    chain = shards(plan)
+    evidence = all_done(plan) | {shard.id: Evidence() for shard in chain.values()}
+    first, second = decide(plan, states(plan, evidence), evidence, "training").bundles
+    assert (first.members, first.after) == ([chain["intermediate"].id], frozenset())
+    assert second.after == {chain["intermediate"].id}
+
+
 def test_the_next_attempt_has_the_next_number(plan: Plan) -> None:
     target = shards(plan)["target"]
     evidence = all_done(plan)
     evidence[target.id] = Evidence(attempts=(attempt(1, stopped(3)), attempt(2, stopped(7))))
     decision = decide(plan, states(plan, evidence), evidence, "chain")
-    assert decision.bundles == (((target.id, 3),),)
+    assert decision.bundles == (Bundle(((target.id, 3),)),)
 
 
 def test_artifacts_are_released_when_no_planned_child_needs_them(plan: Plan) -> None:

@@ -92,6 +92,7 @@ class Diary:
     kill_at: int | None = None
     on_fence: Callable[[], None] = lambda: None
     values: list[dict[str, float]] = field(default_factory=list)
+    saves: list[int] = field(default_factory=list)
     step: int = 0
 
     def progress(self, step: int, total: int, values: Mapping[str, float]) -> None:
@@ -100,6 +101,9 @@ class Diary:
             self.values.append(dict(values))
         if step == self.kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
+
+    def saved(self, step: int) -> None:
+        self.saves.append(step)
 
     def stop_requested(self) -> bool:
         return self.step + 1 == self.stop_at

@@ -8,6 +8,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 Sequences = Sequence[tuple[int, ...]]
 
@@ -49,6 +50,12 @@ def batches(lengths: Sequence[int], batch_tokens: int) -> list[Batch]:
         made.append(Batch(tuple(order[start : start + count]), length))
         start += count
     return made
+
+
+def pieces(share: Sequence[Batch], count: int) -> list[Sequence[Batch]]:
+    """A share cut into `count` consecutive pieces, whose batches differ by one at most."""
+    ends = [len(share) * piece // count for piece in range(count + 1)]
+    return [share[start:end] for start, end in pairwise(ends)]
 
 
 def shares(made: Sequence[Batch], ranks: int) -> list[list[Batch]]:

@@ -60,8 +60,13 @@ class EvaluateOutcome:
     degenerate: bool = False
 
 
-def evaluate(job: EvaluateJob, progress: Callable[[int, int], None]) -> EvaluateOutcome:
-    """Read, decode and score. Collective; raises UserError for rows or heads that are missing."""
+def evaluate(
+    job: EvaluateJob, progress: Callable[[int, int], None], stop_requested: Callable[[], bool]
+) -> EvaluateOutcome | None:
+    """Read, decode and score. Collective; raises UserError for rows or heads that are missing.
+
+    None on every rank if one was asked to stop before all was read: nothing is kept then.
+    """
     began = time.perf_counter()
     rows = _rows(job)
     kind = evaluable_family(job.spec.family)
@@ -73,9 +78,11 @@ def evaluate(job: EvaluateJob, progress: Callable[[int, int], None]) -> Evaluate
     sequences, which = distinct(
         [feature.input_ids for each in features.values() for feature in each]
     )
-    outputs = forward.run(
-        _reader(job, kind, tokenizer.pad_token_id), sequences, job.batch_tokens, progress
-    )
+    reader = _reader(job, kind, tokenizer.pad_token_id)
+    share = forward.read_share(reader, sequences, job.batch_tokens, progress, stop_requested)
+    if share is None:
+        return None
+    outputs = forward.gathered(share, len(sequences))
     tokens = sum(len(one) for one in sequences)
     if outputs is None:
         return EvaluateOutcome(time.perf_counter() - began, tokens)

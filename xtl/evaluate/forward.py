@@ -12,10 +12,12 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from xtl.evaluate.batches import Batch, Sequences, batches, shares
+from xtl.evaluate.batches import Batch, Sequences, batches, pieces, shares
 from xtl.tasks.family import EvaluableFamily
 
 Floats = NDArray[np.float32]
+
+_PIECE = 4  # batches of a rank between two looks at whether any rank was asked to stop
 
 
 @dataclass(frozen=True)
@@ -51,20 +53,63 @@ def padded(sequences: Sequence[tuple[int, ...]], pad: int) -> tuple[Tensor, Tens
     return torch.from_numpy(ids), torch.from_numpy(mask)
 
 
-def run(
+def read_share(
     reader: Reader,
     sequences: Sequences,
     batch_tokens: int,
     progress: Callable[[int, int], None],
-) -> list[Floats] | None:
-    """Outputs of every sequence, in order, on rank 0; None on the other ranks.
+    stop_requested: Callable[[], bool],
+) -> dict[int, Floats] | None:
+    """Outputs of this rank's share, by place; None on every rank once one was asked to stop.
 
     Collective where torch.distributed is initialised. `progress` counts this rank's sequences.
     """
     made = batches([len(one) for one in sequences], batch_tokens)
     rank, ranks = position()
-    mine = shares(made, ranks)[rank]
-    return _gathered(_outputs(reader, sequences, mine, progress), len(sequences))
+    given = shares(made, ranks)
+    count = max(1, max(map(len, given)) // _PIECE)  # as many on every rank, however short its share
+    done, total = 0, sum(len(batch.places) for batch in given[rank])
+    outputs: dict[int, Floats] = {}
+    for piece in pieces(given[rank], count):
+        stopped = asked(stop_requested(), reader.device)
+        for batch in piece:
+            outputs.update(_read(reader, sequences, batch))
+            done += len(batch.places)
+            progress(done, total)
+        if stopped():
+            return None
+    return outputs
+
+
+def asked(flag: bool, where: torch.device) -> Callable[[], bool]:
+    """Put a question to all ranks; what is returned tells whether the answer of any is yes.
+
+    Collective. Between question and answer a rank reads a piece, so that it waits for another
+    only when that one is a whole piece behind.
+    """
+    if position()[1] == 1:
+        return lambda: flag
+    answer = torch.tensor(int(flag), device=where)
+    work = dist.all_reduce(answer, op=dist.ReduceOp.MAX, async_op=True)
+
+    def told() -> bool:
+        work.wait()
+        return bool(answer.item())
+
+    return told
+
+
+def gathered(outputs: dict[int, Floats], total: int) -> list[Floats] | None:
+    """Outputs of all `total` sequences, in order, on rank 0; None on others. Collective."""
+    rank, ranks = position()
+    if ranks == 1:
+        return [outputs[place] for place in range(total)]
+    everyone: list[dict[int, Floats]] | None = [{} for _ in range(ranks)] if rank == 0 else None
+    dist.gather_object(outputs, everyone, dst=0)
+    if everyone is None:
+        return None
+    whole = {place: one for part in everyone for place, one in part.items()}
+    return [whole[place] for place in range(total)]
 
 
 def position() -> tuple[int, int]:
@@ -83,29 +128,6 @@ def device() -> torch.device:
     return torch.device("cuda", index)
 
 
-def _outputs(
-    reader: Reader,
-    sequences: Sequences,
-    mine: Sequence[Batch],
-    progress: Callable[[int, int], None],
-) -> dict[int, Floats]:
-    done, total = 0, sum(len(batch.places) for batch in mine)
-    outputs: dict[int, Floats] = {}
-    for batch in mine:
-        read = reader.read([sequences[place] for place in batch.places])
-        outputs.update(zip(batch.places, read, strict=True))
-        done += len(batch.places)
-        progress(done, total)
-    return outputs
-
-
-def _gathered(outputs: dict[int, Floats], total: int) -> list[Floats] | None:
-    rank, ranks = position()
-    if ranks == 1:
-        return [outputs[place] for place in range(total)]
-    everyone: list[dict[int, Floats]] | None = [{} for _ in range(ranks)] if rank == 0 else None
-    dist.gather_object(outputs, everyone, dst=0)
-    if everyone is None:
-        return None
-    whole = {place: one for part in everyone for place, one in part.items()}
-    return [whole[place] for place in range(total)]
+def _read(reader: Reader, sequences: Sequences, batch: Batch) -> dict[int, Floats]:
+    outputs = reader.read([sequences[place] for place in batch.places])
+    return dict(zip(batch.places, outputs, strict=True))

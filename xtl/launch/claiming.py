@@ -36,9 +36,6 @@ def _is_done(store: Store, shard: str) -> bool:
 
 
 def _make_claim(submission: Submission, shard: str, attempt: int) -> Claim:
-    import torch
-
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
     return Claim(
         shard=shard,
         attempt=attempt,
@@ -46,13 +43,19 @@ def _make_claim(submission: Submission, shard: str, attempt: int) -> Claim:
         job=_job_id(),
         restarts=int(os.environ.get("SLURM_RESTART_COUNT", "0")),
         host=socket.gethostname(),
-        device=device,
+        device=_device(),
         world_size=submission.ranks,
         micro_batch=submission.micro_batch,
         versions={"xtl": __version__} | {name: metadata.version(name) for name in _VERSIONED},
         commit=submission.commit,
         started=time.time(),
     )
+
+
+def _device() -> str:
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
 
 
 def _job_id() -> str:

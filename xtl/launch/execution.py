@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from xtl.data.mirror import Mirror, file_hash
 from xtl.errors import UserError
@@ -15,6 +15,9 @@ from xtl.launch.heart import Heart
 from xtl.launch.ranks import Ranks
 from xtl.launch.records import (
     Artifact,
+    End,
+    Failure,
+    FailureClass,
     PredictionsFile,
     Result,
     Submission,
@@ -49,8 +52,8 @@ class Execution:
         ranks: Ranks,
         stop: StopFlag,
     ) -> None:
-        self._store, self._submission, self._shard = store, submission, shard
-        self._attempt, self._ranks, self._stop = attempt, ranks, stop
+        self._store, self.submission, self.shard = store, submission, shard
+        self._attempt, self.ranks, self._stop = attempt, ranks, stop
         self._mirror = Mirror(store.root / submission.mirror)
         self._engine = {
             "ranks": submission.ranks,
@@ -59,18 +62,20 @@ class Execution:
         }
         self._tracker: Tracker | None = None
         self._heart = Heart(store, shard.id, attempt) if ranks.first else None
-        self.step = 0
+        self._step = 0
+        self._saved: list[int] = []  # steps that no later attempt will repeat
+        self._finished = False
 
     def __enter__(self) -> Self:
-        if self._ranks.first:
+        if self.ranks.first:
             identity = RunIdentity(
-                sweep=self._submission.sweep,
-                stage=self._shard.stage,
-                name=self._shard.name,
-                shard=self._shard.id,
+                sweep=self.submission.sweep,
+                stage=self.shard.stage,
+                name=self.shard.name,
+                shard=self.shard.id,
                 attempt=self._attempt,
             )
-            config = self._shard.spec.model_dump(mode="json") | {"engine": self._engine}
+            config = self.shard.spec.model_dump(mode="json") | {"engine": self._engine}
             self._tracker = Tracker(self._store.root, identity, config)
         if self._heart:
             self._heart.start()
@@ -89,33 +94,61 @@ class Execution:
 
     # -- hooks -------------------------------------------------------------------------------
     def progress(self, step: int, total: int, values: Mapping[str, float]) -> None:
-        self.step = step
+        self._step = step
         if self._heart:
             self._heart.at(step, total, values.get("train/loss"))
         if self._tracker and values:
             self._tracker.log(step, values)
 
+    def saved(self, step: int) -> None:
+        self._saved.append(step)
+        if self._heart:
+            self._heart.saved(step)
+
     def stop_requested(self) -> bool:
         return self._stop.requested
 
     def fence(self) -> None:
-        if self._store.latest_attempt(self._shard.id) != self._attempt:
+        if self._store.latest_attempt(self.shard.id) != self._attempt:
             raise FencedError
+
+    # -- how it ends -------------------------------------------------------------------------
+    @property
+    def advanced(self) -> bool:
+        """Whether it has got anywhere: to its end, or to a step that a next attempt starts from."""
+        return self._finished or (bool(self._saved) and self._saved[-1] > self._saved[0])
+
+    def note(self, failure: Failure) -> None:
+        """What this rank failed of; rank 0's word also ends the attempt."""
+        self._store.note_failure(self.shard.id, self._attempt, failure)
+        self.end("failed", failure=failure)
+
+    def end(
+        self,
+        status: Literal["done", "stopped", "failed"],
+        cause: FailureClass = "preempted",
+        failure: Failure | None = None,
+    ) -> None:
+        step = (self._saved or [0])[-1] if status == "stopped" else self._step
+        end = End(status=status, cause=cause, failure=failure, step=step, finished=time.time())
+        if self.ranks.first:
+            self._store.end_attempt(self.shard.id, self._attempt, end)
 
     # -- the work ----------------------------------------------------------------------------
     def run(self) -> bool:
         """True when the shard has its result; False when it was stopped and saved."""
-        checks = {parent: partial(self._checked, parent) for parent in self._shard.parents}
-        parents = {parent: self._ranks.on_first(check) for parent, check in checks.items()}
+        checks = {parent: partial(self._checked, parent) for parent in self.shard.parents}
+        parents = {parent: self.ranks.on_first(check) for parent, check in checks.items()}
         started = time.time()
-        spec = self._shard.spec
+        spec = self.shard.spec
         start = parents[spec.parent] if spec.parent else spec.model.fingerprint
         result = self._train(spec, start) if isinstance(spec, TrainSpec) else self._evaluate(spec)
         if result is None:
             return False
-        seconds = (time.time() - started) * self._ranks.world
+        seconds = (time.time() - started) * self.ranks.world
         result = result.model_copy(update={"parents": parents, "device_seconds": seconds})
-        self._ranks.on_first(partial(self._commit, result))
+        self.ranks.on_first(partial(self._commit, result))
+        self._finished = True
         return True
 
     def _commit(self, result: Result) -> None:
@@ -124,7 +157,7 @@ class Execution:
             self._tracker.summarise({"eval": result.metrics, "degenerate": result.degenerate})
             self._tracker.finish(0)  # before the result: who sees that can collect the run
         self._store.write_result(result.model_copy(update={"finished": time.time()}))
-        self._store.discard_checkpoints(self._shard.id)
+        self._store.discard_checkpoints(self.shard.id)
 
     def _checked(self, parent: str) -> str:
         """The parent's digest, after the artifact was held against its result."""
@@ -140,7 +173,7 @@ class Execution:
 
     def _checkpoint(self) -> Path:
         """The folder of the model that this shard starts from."""
-        spec = self._shard.spec
+        spec = self.shard.spec
         public = self._mirror.find(spec.model.repo, spec.model.revision)
         return public if spec.parent is None else self._store.artifact(spec.parent)
 
@@ -159,8 +192,8 @@ class Execution:
             rows=self._rows(spec.data),
             start_from=self._checkpoint(),
             start=start,
-            checkpoints=self._store.checkpoints(self._shard.id),
-            artifact=self._store.artifact(self._shard.id),
+            checkpoints=self._store.checkpoints(self.shard.id),
+            artifact=self._store.artifact(self.shard.id),
             engine=EngineSettings(**self._engine),
         )
         outcome = train(job, self)
@@ -177,7 +210,7 @@ class Execution:
             degenerate=outcome.degenerate,
         )
 
-    def _evaluate(self, spec: EvaluateSpec) -> Result:
+    def _evaluate(self, spec: EvaluateSpec) -> Result | None:
         from xtl.evaluate.evaluator import EvaluateJob, evaluate
 
         job = EvaluateJob(
@@ -187,8 +220,12 @@ class Execution:
             head_task=self._head_task(spec),
             batch_tokens=_BATCH_TOKENS,
         )
-        outcome = evaluate(job, lambda done, total: self.progress(done, total, {}))
-        kept = self._ranks.on_first(partial(self._keep, outcome.predictions))
+        outcome = evaluate(
+            job, lambda done, total: self.progress(done, total, {}), self.stop_requested
+        )
+        if outcome is None:
+            return None
+        kept = self.ranks.on_first(partial(self._keep, outcome.predictions))
         return self._result(
             metrics=outcome.metrics, predictions=kept, degenerate=outcome.degenerate
         )
@@ -197,7 +234,7 @@ class Execution:
         from xtl.evaluate.predictions import write_predictions
 
         self.fence()
-        path = self._store.predictions_path(self._shard.id)
+        path = self._store.predictions_path(self.shard.id)
         write_predictions(path, predictions)
         return PredictionsFile(
             rows=len(predictions), bytes=path.stat().st_size, sha256=file_hash(path)
@@ -210,9 +247,9 @@ class Execution:
     def _result(self, **fields: object) -> Result:
         return Result.model_validate(
             {
-                "shard": self._shard.id,
-                "name": self._shard.name,
-                "stage": self._shard.stage,
+                "shard": self.shard.id,
+                "name": self.shard.name,
+                "stage": self.shard.stage,
                 "attempt": self._attempt,
                 "parents": {},
                 "device_seconds": 0.0,

@@ -46,17 +46,23 @@ def classify_exception(error: BaseException) -> FailureClass:
 
 
 def root_cause(noted: Sequence[Failure]) -> Failure | None:
-    """The first failure that is no echo of another rank's: a lost connection is a cascade."""
-    ordered = sorted(noted, key=lambda failure: failure.cls == "communication")
-    return ordered[0] if ordered else None
+    """The first failure that is no echo: a person's word, then a rank's own, then the scheduler's
+    (which has no rank), and last a lost connection, which is a cascade of another rank's end."""
+
+    def echo(failure: Failure) -> int:
+        cascade = 2 if failure.cls == "communication" else int(failure.rank is None)
+        return -1 if failure.cls == "cancelled" else cascade
+
+    return min(noted, key=echo, default=None)
 
 
 def failure_of(attempt: Attempt, noted: Sequence[Failure]) -> Failure:
     """Why an attempt that is over did not finish. Unknown stays unknown."""
     own = attempt.end.failure if attempt.end else None
     root = root_cause([*noted, own] if own else noted)
-    if attempt.end and attempt.end.status == "stopped":
-        return Failure(cls="preempted", line=f"asked to stop, saved at step {attempt.end.step}")
+    if attempt.end and attempt.end.status == "stopped" and not (root and root.cls == "cancelled"):
+        line = f"asked to stop, saved at step {attempt.end.step}"
+        return Failure(cls=attempt.end.cause, line=line)
     if root and (root.cls != "communication" or attempt.end):
         return root
     silent = "rank 0 ended without a word"

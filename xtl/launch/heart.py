@@ -18,11 +18,15 @@ class Heart:
     def __init__(self, store: Store, shard: str, attempt: int) -> None:
         self._store, self._shard, self._attempt = store, shard, attempt
         self._place: tuple[int, int, float | None] = (0, 0, None)
+        self._saved = 0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True)
 
     def at(self, step: int, total: int, metric: float | None) -> None:
         self._place = (step, total, metric)
+
+    def saved(self, step: int) -> None:
+        self._saved = step
 
     def start(self) -> None:
         self._thread.start()
@@ -35,7 +39,12 @@ class Heart:
         while True:
             step, total, metric = self._place
             beat = Heartbeat(
-                attempt=self._attempt, time=time.time(), step=step, total=total, metric=metric
+                attempt=self._attempt,
+                time=time.time(),
+                step=step,
+                total=total,
+                metric=metric,
+                saved=self._saved,
             )
             with contextlib.suppress(OSError):
                 self._store.beat(self._shard, beat)

@@ -1,18 +1,25 @@
-"""The launcher: look, decide, submit what is missing into free slots, release what is not needed.
+"""The launcher: look, decide, submit what is missing, release what is not needed.
 
 Every step starts from the disk, so a launcher can die at any instant and another go on.
 """
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
+from xtl.errors import UserError
+from xtl.launch.code import Frozen, ensure, foresee
+from xtl.launch.drafts import Drafts
 from xtl.launch.lease import Lease
 from xtl.launch.observe import Observation, settle
-from xtl.launch.reconcile import Bundle, Decision, decide
-from xtl.launch.records import Submission
-from xtl.launch.session import Session, commit
+from xtl.launch.reconcile import Decision, decide
+from xtl.launch.session import Session
+from xtl.launch.slurm.client import SlurmSilentError
+from xtl.launch.slurm.scheduler import SlurmScheduler
+from xtl.launch.slurm.unattended import leave_behind
+from xtl.launch.slurm.waves import Wave
 from xtl.launch.states import State
 
 
@@ -25,6 +32,7 @@ class Look:
     submitted: int  # shards, by this launcher, so far
     leading: bool  # False: another launcher submits, this one follows
     over: bool
+    said: str = ""  # what the scheduler has to say against it
 
 
 @dataclass
@@ -33,66 +41,75 @@ class Launcher:
 
     session: Session
     submitted: int = 0
-    _commit: str = field(default_factory=commit)
 
     def __post_init__(self) -> None:
         self.lease = Lease(self.session.store.root)
 
+    @cached_property
+    def frozen(self) -> Frozen:
+        return ensure(self.session.store)
+
     def decide(self) -> tuple[Observation, dict[str, State], Decision]:
-        observation, known = self.session.look()
-        plan, bundling = self.session.plan, self.session.profile.bundling
-        return observation, known, decide(plan, known, observation.evidence, bundling)
+        session = self.session
+        observation, known = session.look()
+        bundling, ahead = session.profile.bundling, session.scheduler.ahead
+        return (
+            observation,
+            known,
+            decide(session.plan, known, observation.evidence, bundling, ahead),
+        )
 
     def step(self) -> Look:
         """One look and what follows from it. Cheap enough for every second."""
         leading = self.lease.hold()
         observation, known, decision = self.decide()
-        if leading and observation.ended:
-            settle(self.session.store, observation.ended)
-            observation, known, decision = self.decide()
+        scheduler = self.session.scheduler
         if leading:
-            self._release(decision)
-            for slot, bundle in zip(self._free_slots(observation), decision.bundles, strict=False):
-                self._submit(bundle, slot)
+            settle(self.session.store, observation)
+            if observation.ended:
+                observation, known, decision = self.decide()
+            for shard in decision.releases:
+                self.session.store.release_artifact(shard)
+            if decision.bundles:
+                drafts = self._drafts(self.frozen.folder, self.frozen.code.commit)
+                sent = scheduler.submit(drafts, decision.bundles, observation)
+                self.submitted += sum(len(submission.shards) for submission in sent)
         over = not observation.alive and not decision.bundles
-        return Look(observation, known, self.submitted, leading, over)
+        return Look(observation, known, self.submitted, leading, over, scheduler.said)
 
-    def _free_slots(self, observation: Observation) -> list[int]:
-        slots = self.session.profile.slots_for(self.session.manifest.engine.ranks)
-        taken = {submission.slot for submission in observation.alive}
-        return [slot for slot in range(slots) if slot not in taken]
+    def scripts(self, decision: Decision, seen: Observation) -> list[str]:
+        """The sbatch scripts of what was decided, written nowhere; none where Slurm runs nothing.
+        The code's folder is the one that it will be frozen into."""
+        scheduler, store = self.session.scheduler, self.session.store
+        if not isinstance(scheduler, SlurmScheduler):
+            return []
+        return scheduler.scripts(self._drafts(foresee(store), ""), decision.bundles, seen)
 
-    def _submit(self, bundle: Bundle, slot: int) -> None:
-        """What the job runs is on disk before the job exists."""
-        store, engine = self.session.store, self.session.manifest.engine
-        for shard, _ in bundle:
-            store.write_shard(self.session.plan.shards[shard])
-        submission = Submission(
-            name=self._free_name(bundle),
-            sweep=self.session.manifest.name,
-            cluster="local",
-            shards=bundle,
-            slot=slot,
-            ranks=engine.ranks,
-            zero_stage=engine.zero_stage,
-            micro_batch=engine.micro_batch,
-            mirror=store.relative(self.session.mirror),
-            commit=self._commit,
-            created=time.time(),
+    def test(self) -> list[tuple[Wave, str]]:
+        """For each kind of job, when Slurm would start it. Raises UserError where it cannot say."""
+        scheduler, store = self.session.scheduler, self.session.store
+        if not isinstance(scheduler, SlurmScheduler):
+            raise UserError("--test-only: found no Slurm to ask, expected --cluster slurm")
+        try:
+            return scheduler.test(self._drafts(foresee(store), ""))
+        except SlurmSilentError as error:
+            raise UserError(f"Slurm does not answer: {error}") from None
+
+    def leave_behind(self, seen: Observation) -> str | None:
+        """Have the next step taken by a job of its own; its id, None where there is none."""
+        scheduler, session = self.session.scheduler, self.session
+        if not isinstance(scheduler, SlurmScheduler):
+            return None
+        return leave_behind(scheduler, session.store, session.plan, self.frozen.folder, seen)
+
+    def _drafts(self, code: Path, commit: str) -> Drafts:
+        session = self.session
+        return Drafts(
+            store=session.store,
+            plan=session.plan,
+            ranks=session.manifest.engine.ranks,
+            mirror=session.mirror,
+            code=code,
+            commit=commit,
+            fit=session.fit,
         )
-        if store.submissions.write(submission):
-            job = self.session.scheduler.submit(store, submission)
-            store.submissions.write_job(submission.name, job)
-            self.submitted += len(bundle)
-
-    def _free_name(self, bundle: Bundle) -> str:
-        """The first shard and its attempt, and a count of the jobs that were to run these."""
-        shard, attempt = bundle[0]
-        count = 1
-        while self.session.store.submissions.find(f"{shard}-{attempt}-{count}"):
-            count += 1
-        return f"{shard}-{attempt}-{count}"
-
-    def _release(self, decision: Decision) -> None:
-        for shard in decision.releases:
-            self.session.store.release_artifact(shard)

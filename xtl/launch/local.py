@@ -7,11 +7,12 @@ the launcher must not reach the shards), a limit of more than two minutes, a por
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,14 @@ import psutil
 import submitit
 from submitit.local.local import LocalExecutor, LocalJob
 
-from xtl.launch.profile import gpus
+from xtl.launch.code import environment_for
+from xtl.launch.drafts import Drafts
+from xtl.launch.machine import gpus
+from xtl.launch.observe import Observation
+from xtl.launch.reconcile import Bundle
 from xtl.launch.records import Job, Submission
-from xtl.launch.states import Liveness
+from xtl.launch.sight import Sight
 from xtl.launch.store import Store
-from xtl.launch.worker import run_submission
 
 _WEEK_MIN = 7 * 24 * 60
 _SUBMITTING_S = 20.0  # from a submission's file to its process, far below this
@@ -35,7 +39,8 @@ class OwnSessionExecutor(LocalExecutor):
 
     variables: Mapping[str, str] = {}
 
-    def _submit_command(self, command: str) -> LocalJob[Any]:
+    def start(self, command: str) -> LocalJob[Any]:
+        """Run `command` on every rank."""
         tasks = self.parameters["tasks_per_node"]
         environment = {
             **os.environ,
@@ -64,24 +69,44 @@ class OwnSessionExecutor(LocalExecutor):
 
 
 class LocalScheduler:
-    """Jobs on this machine. `threads` is for each rank."""
+    """Jobs on this machine, `slots` at once. `threads` is for each rank."""
 
-    def __init__(self, threads: int) -> None:
-        self.threads = threads
+    ahead = False
+    said = ""
+
+    def __init__(self, slots: int, threads: int) -> None:
+        self.slots, self.threads = slots, threads
         self._children: list[submitit.Job[Any]] = []  # kept so that ended ones are reaped
 
-    def submit(self, store: Store, submission: Submission) -> Job:
-        folder = store.submissions.folder(submission.name) / "submitit"
-        executor = OwnSessionExecutor(folder)
+    def submit(
+        self, drafts: Drafts, bundles: Sequence[Bundle], seen: Observation
+    ) -> list[Submission]:
+        taken = {submission.slot for submission in seen.alive}
+        free = [slot for slot in range(self.slots) if slot not in taken]
+        ready = [bundle for bundle in bundles if not bundle.after]
+        written = [
+            drafts.write(bundle, "local", slot=slot)
+            for slot, bundle in zip(free, ready, strict=False)
+        ]
+        submitted = [submission for submission in written if submission]
+        for submission in submitted:
+            self._start(drafts.store, submission)
+        return submitted
+
+    def _start(self, store: Store, submission: Submission) -> None:
+        executor = OwnSessionExecutor(store.submissions.folder(submission.name) / "submitit")
+        executor.folder.mkdir(parents=True, exist_ok=True)
         executor.variables = self._variables(store.root, submission)
         executor.update_parameters(tasks_per_node=submission.ranks, timeout_min=_WEEK_MIN)
-        job = executor.submit(run_submission, str(store.root.resolve()), submission.name)
+        task = ["xtl.launch.task", str(store.root.resolve()), "submission", submission.name]
+        job = executor.start(shlex.join([sys.executable, "-u", "-m", *task]))
         self._children.append(job)
-        return Job(id=job.job_id, host=socket.gethostname())
+        store.submissions.write_job(submission.name, Job(id=job.job_id, host=socket.gethostname()))
 
     def _variables(self, root: Path, submission: Submission) -> dict[str, str]:
         return {
             **_devices(submission),
+            **environment_for((root / submission.code).resolve()),
             SUBMISSION_VARIABLE: _mark(root, submission.name),
             "MASTER_ADDR": "127.0.0.1",
             "MASTER_PORT": str(_free_port()),
@@ -91,16 +116,16 @@ class LocalScheduler:
             "HF_DATASETS_OFFLINE": "1",
         }
 
-    def liveness(
-        self, store: Store, jobs: Mapping[str, tuple[Submission, Job | None]]
-    ) -> dict[str, Liveness]:
+    def look(self, store: Store, submissions: Sequence[Submission]) -> dict[str, Sight]:
         """By the mark that every process of a job carries, controller or rank. A job whose launcher
         died before it could write the job's id is found as any other."""
         self._children = [job for job in self._children if not job.done()]  # reaps
         marks = {_mark_of(process) for process in psutil.process_iter()}
         return {
-            name: "alive" if _mark(store.root, name) in marks else _unseen(submission, job)
-            for name, (submission, job) in jobs.items()
+            submission.name: Sight(liveness="alive", state="RUNNING", node=socket.gethostname())
+            if _mark(store.root, submission.name) in marks
+            else _unseen(submission, store.submissions.job(submission.name))
+            for submission in submissions
         }
 
 
@@ -122,11 +147,12 @@ def _visible_gpus() -> list[str]:
     return names[: gpus()]
 
 
-def _unseen(submission: Submission, job: Job | None) -> Liveness:
+def _unseen(submission: Submission, job: Job | None) -> Sight:
     """No process here has its mark: it ended, or is of another host, or is just being started."""
     if job is None:
-        return "unknown" if time.time() - submission.created < _SUBMITTING_S else "gone"
-    return "gone" if job.host == socket.gethostname() else "unknown"
+        starting = time.time() - submission.created < _SUBMITTING_S
+        return Sight(liveness="unknown" if starting else "gone")
+    return Sight(liveness="gone" if job.host == socket.gethostname() else "unknown")
 
 
 def _mark(root: Path, name: str) -> str:

@@ -56,6 +56,7 @@ def locked_model(snapshot: Snapshot) -> LockedModel:
         embedding_parameters=embedding,
         layers=config["num_hidden_layers"],
         hidden=config["hidden_size"],
+        heads=config.get("num_attention_heads", 0),
     )
 
 

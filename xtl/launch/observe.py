@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from xtl.launch.records import Attempt, Job, Submission
-from xtl.launch.states import SILENCE_LIMIT_S, Evidence, Liveness
+from xtl.launch.records import Attempt, Failure, Job, Submission
+from xtl.launch.sight import Liveness, Sight
+from xtl.launch.states import SILENCE_LIMIT_S, Evidence
 from xtl.launch.store import Store
 from xtl.sweep.plan import Plan
 
-
-class Scheduler(Protocol):
-    """Who runs jobs: the slots of this machine, or Slurm."""
-
-    def submit(self, store: Store, submission: Submission) -> Job: ...
-
-    def liveness(
-        self, store: Store, jobs: Mapping[str, tuple[Submission, Job | None]]
-    ) -> dict[str, Liveness]:
-        """Of every submission by name, in one question to the scheduler."""
+Look = Callable[[Sequence[Submission]], Mapping[str, Sight]]
+"""The scheduler's word on every submission by name, in one question to it."""
 
 
 @dataclass
@@ -30,35 +23,48 @@ class Observation:
     evidence: dict[str, Evidence]
     alive: list[Submission]
     ended: list[Submission]
+    sights: Mapping[str, Sight]
 
 
-def observe(store: Store, plan: Plan, scheduler: Scheduler, now: float) -> Observation:
+def observe(store: Store, plan: Plan, look: Look, now: float) -> Observation:
     """One look; writes nothing. `now` is in seconds since the epoch."""
     submissions = store.submissions.open()
-    jobs = {entry.name: (entry, store.submissions.job(entry.name)) for entry in submissions}
-    liveness = scheduler.liveness(store, jobs) if jobs else {}
+    sights = dict(look(submissions)) if submissions else {}
     for entry in submissions:
-        if liveness[entry.name] == "unknown" and _silent(store, entry, now):
-            liveness[entry.name] = "lost"
-    alive = [entry for entry in submissions if liveness[entry.name] in ("alive", "unknown")]
-    ended = [entry for entry in submissions if liveness[entry.name] in ("gone", "lost")]
+        sight = sights[entry.name]
+        if sight.liveness == "unknown" and sight.asked and _silent(store, entry, now):
+            sights[entry.name] = replace(sight, liveness="lost")
+    alive = [entry for entry in submissions if sights[entry.name].liveness in ("alive", "unknown")]
+    ended = [entry for entry in submissions if sights[entry.name].liveness in ("gone", "lost")]
     waiting = _waiting(store, alive)
-    evidence = {shard: _evidence(store, shard, liveness, shard in waiting) for shard in plan.shards}
-    return Observation(evidence, alive, ended)
+    evidence = {shard: _evidence(store, shard, sights, waiting.get(shard)) for shard in plan.shards}
+    return Observation(evidence, alive, ended, sights)
 
 
-def settle(store: Store, ended: list[Submission]) -> None:
-    """Close submissions whose jobs are gone, noting those that never began."""
-    for submission in ended:
-        if store.submissions.job(submission.name) and not _claimed(store, submission):
-            _note_false_start(store, submission)
+def settle(store: Store, observation: Observation) -> None:
+    """Close submissions whose jobs are gone, noting what the scheduler alone knows of their end,
+    and those that never began. Keep the id of an array whose launcher died before it could."""
+    for submission in observation.alive:
+        job = observation.sights[submission.name].job
+        if submission.batch and job and store.batches.job(submission.batch) is None:
+            array = job.partition("_")[0]
+            store.batches.write_job(submission.batch, Job(id=array, host=socket.gethostname()))
+    for submission in observation.ended:
+        sight = observation.sights[submission.name]
+        claimed = _claimed(store, submission)
+        for shard, number in claimed if sight.failure else ():
+            attempt = store.attempt(shard, number)
+            if sight.failure and attempt and _unfinished(attempt):
+                store.note_failure(shard, number, sight.failure)
+        if not claimed and not sight.dropped:
+            _note_false_start(store, submission, sight)
         store.submissions.close(submission.name)
 
 
-def _waiting(store: Store, alive: list[Submission]) -> set[str]:
-    """Shards that a live job has not come to yet."""
+def _waiting(store: Store, alive: list[Submission]) -> dict[str, str]:
+    """Shards that a live job has not come to yet, and its submission."""
     return {
-        shard
+        shard: submission.name
         for submission in alive
         for shard, attempt in submission.shards
         if store.latest_attempt(shard) < attempt
@@ -68,57 +74,81 @@ def _waiting(store: Store, alive: list[Submission]) -> set[str]:
 def _silent(store: Store, submission: Submission, now: float) -> bool:
     """No sign of life for too long. A heartbeat that cannot be read is none."""
     signs = [submission.created]
-    for shard, _ in submission.shards:
-        for attempt in store.attempts(shard):
-            if attempt.claim.submission == submission.name:
-                beat = store.heartbeat(shard, attempt.claim.attempt)
-                signs.append(beat.time if beat else attempt.claim.started)
+    for shard, number in _claimed(store, submission):
+        attempt, beat = store.attempt(shard, number), store.heartbeat(shard, number)
+        signs += [beat.time] if beat else []
+        signs += [attempt.claim.started] if attempt else []
     return now - max(signs) > SILENCE_LIMIT_S
 
 
 def _evidence(
-    store: Store, shard: str, liveness: Mapping[str, Liveness], waiting: bool
+    store: Store, shard: str, sights: Mapping[str, Sight], waiting: str | None
 ) -> Evidence:
+    ahead = sights[waiting] if waiting else None
     if not store.shard(shard).is_dir():
-        return Evidence(waiting=waiting)
+        return Evidence(waiting=waiting is not None, sight=ahead)
     attempts = tuple(store.attempts(shard))
     last = attempts[-1] if attempts else None
     number = last.claim.attempt if last else 0
+    sight = sights.get(last.claim.submission) if last else None
     return Evidence(
         result=store.result(shard),
         artifact=store.artifact_digest(shard),
         attempts=attempts,
-        noted=tuple(store.noted_failures(shard, number)) if _unfinished(last) else (),
+        noted=_noted(store, shard, last, sight),
         heartbeat=store.heartbeat(shard, number) if last else None,
-        job=_job(store, last.claim.submission, liveness) if last else None,
-        waiting=waiting,
+        job=_job(store, last.claim.submission, sight) if last else None,
+        waiting=waiting is not None,
+        sight=ahead or sight,
         false_starts=tuple(store.false_starts(shard)),
         pardoned=store.pardoned(shard),
     )
 
 
-def _job(store: Store, submission: str, liveness: Mapping[str, Liveness]) -> Liveness:
+def _noted(
+    store: Store, shard: str, last: Attempt | None, sight: Sight | None
+) -> tuple[Failure, ...]:
+    """Why the latest attempt did not finish, by its ranks and by the scheduler."""
+    if last is None or not _unfinished(last):
+        return ()
+    noted = store.noted_failures(shard, last.claim.attempt)
+    return (*noted, sight.failure) if sight and sight.failure else tuple(noted)
+
+
+def _job(store: Store, submission: str, sight: Sight | None) -> Liveness:
     """One that was submitted after we asked is unknown, never gone."""
-    closed = store.submissions.is_closed(submission)
-    return liveness.get(submission) or ("gone" if closed else "unknown")
+    if sight:
+        return sight.liveness
+    return "gone" if store.submissions.is_closed(submission) else "unknown"
 
 
-def _unfinished(attempt: Attempt | None) -> bool:
-    return attempt is not None and (attempt.end is None or attempt.end.status != "done")
+def _unfinished(attempt: Attempt) -> bool:
+    return attempt.end is None or attempt.end.status != "done"
 
 
-def _claimed(store: Store, submission: Submission) -> bool:
-    return any(
-        attempt.claim.submission == submission.name
+def _claimed(store: Store, submission: Submission) -> list[tuple[str, int]]:
+    """The shards that its job has come to, and the latest attempt at each that is its own."""
+    latest = {
+        shard: attempt.claim.attempt
         for shard, _ in submission.shards
         for attempt in store.attempts(shard)
-    )
+        if attempt.claim.submission == submission.name
+    }
+    return list(latest.items())
 
 
-def _note_false_start(store: Store, submission: Submission) -> None:
-    said = store.submissions.last_words(submission.name) or "it left no word"
+def _note_false_start(store: Store, submission: Submission, sight: Sight) -> None:
+    """A job that ended before it began: its first shard's, or what a person cancelled all of it."""
+    said = _last_words(store, submission) or "it left no word"
     line = f"job {submission.name} ended before it began: {said}"
-    for shard, _ in submission.shards:
-        if store.result(shard) is None:
-            store.note_false_start(shard, submission.name, line)
-            return
+    failure = sight.failure or Failure(cls="unknown", line=line)
+    without = [shard for shard, _ in submission.shards if store.result(shard) is None]
+    for shard in without if failure.cls == "cancelled" else without[:1]:
+        store.note_false_start(shard, submission.name, failure)
+
+
+def _last_words(store: Store, submission: Submission) -> str:
+    batch = store.batches.find(submission.batch) if submission.batch else None
+    if batch is None:
+        return store.submissions.last_words(submission.name)
+    return store.batches.last_words(batch.name, batch.submissions.index(submission.name))

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from xtl.launch.slurm.inside import rendezvous
+
 T = TypeVar("T")
 
 
@@ -51,6 +53,8 @@ def join_ranks() -> Ranks:
     os.environ.update(
         RANK=str(ranks.rank), WORLD_SIZE=str(ranks.world), LOCAL_RANK=str(job.local_rank)
     )
+    if os.environ.get("SUBMITIT_EXECUTOR") == "slurm":
+        os.environ.update(rendezvous(job.hostnames))
     from xtl.train.distributed import init_distributed
 
     init_distributed()

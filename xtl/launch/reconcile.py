@@ -9,8 +9,18 @@ from xtl.launch.states import Evidence, State, todo
 from xtl.sweep.bundles import Bundling, make_bundles
 from xtl.sweep.plan import Plan
 
-Bundle = tuple[tuple[str, int], ...]
-"""(shard id, the attempt that the job may claim), parents first."""
+
+@dataclass(frozen=True)
+class Bundle:
+    """What one job is to run: (shard id, the attempt that it may claim), parents first, and the
+    parents that other jobs have yet to bring."""
+
+    shards: tuple[tuple[str, int], ...]
+    after: frozenset[str] = frozenset()
+
+    @property
+    def members(self) -> list[str]:
+        return [shard for shard, _ in self.shards]
 
 
 @dataclass(frozen=True)
@@ -22,14 +32,36 @@ class Decision:
 
 
 def decide(
-    plan: Plan, known: Mapping[str, State], evidence: Mapping[str, Evidence], bundling: Bundling
+    plan: Plan,
+    known: Mapping[str, State],
+    evidence: Mapping[str, Evidence],
+    bundling: Bundling,
+    ahead: bool = False,
 ) -> Decision:
-    wanted = todo(plan, known, evidence)
+    """`ahead`: the scheduler can hold a job back until the parents of its shards are there."""
+    wanted = todo(plan, known, evidence, ahead)
     bundles = tuple(
-        tuple((shard, _next_attempt(evidence[shard])) for shard in members)
+        _bundle(plan, members, wanted, known, evidence)
         for members in make_bundles(plan, wanted, bundling)
     )
     return Decision(bundles, tuple(_releases(plan, known, evidence)))
+
+
+def _bundle(
+    plan: Plan,
+    members: tuple[str, ...],
+    wanted: set[str],
+    known: Mapping[str, State],
+    evidence: Mapping[str, Evidence],
+) -> Bundle:
+    parents = {parent for shard in members for parent in plan.shards[shard].parents}
+    pending = {
+        parent
+        for parent in parents.difference(members)
+        if parent in wanted or known[parent].name != "done"
+    }
+    shards = tuple((shard, _next_attempt(evidence[shard])) for shard in members)
+    return Bundle(shards, frozenset(pending))
 
 
 def _next_attempt(evidence: Evidence) -> int:

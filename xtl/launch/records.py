@@ -61,19 +61,24 @@ class Claim(Record):
 
 
 class End(Record):
-    """How an attempt ended. `stopped`: asked to stop, saved, to be resumed."""
+    """How an attempt ended. `stopped`: asked to stop for `cause`, saved, to be resumed."""
 
     status: Literal["done", "stopped", "failed"]
     failure: Failure | None = None
+    cause: FailureClass = "preempted"
     step: int = 0
     finished: float
 
 
 class Attempt(Record):
-    """A claim with its end, None while it runs (or when it died without a word)."""
+    """A claim with its end, None while it runs (or when it died without a word).
+
+    `saved`: the step from which another attempt goes on; 0 for an evaluation.
+    """
 
     claim: Claim
     end: End | None
+    saved: int = 0
 
 
 class Heartbeat(Record):
@@ -83,6 +88,7 @@ class Heartbeat(Record):
     time: float
     step: int
     total: int
+    saved: int = 0  # the step of its last checkpoint
     metric: float | None = None
 
 
@@ -130,20 +136,33 @@ class Submission(Record):
     sweep: str
     cluster: Literal["local", "slurm"]
     shards: tuple[tuple[str, int], ...]  # (shard id, attempt number that the job may claim)
-    slot: int  # of this machine, for local jobs: which of its GPUs
+    slot: int = 0  # of this machine, for local jobs: which of its GPUs
+    batch: str = ""  # the array that it is a task of, for Slurm jobs
     ranks: int
     zero_stage: int
     micro_batch: int
+    minutes: int = 0  # its time limit; 0: none
+    signal_seconds: int = 0  # before that limit it is told to stop
     mirror: str  # relative to the sweep's folder
+    code: str = ""  # the frozen code that it runs, relative to the sweep's folder
     commit: str
     created: float
 
 
 class Job(Record):
-    """The job of a submission, once the scheduler has given it an id."""
+    """The job of a submission, or the array of a batch, once the scheduler has given it an id."""
 
     id: str
     host: str
+
+
+class Batch(Record):
+    """One sbatch array: its tasks' submissions by index. On disk before sbatch is called, and so
+    the token by which an array is found whose launcher died before it learnt the id."""
+
+    name: str  # Slurm's job name
+    submissions: tuple[str, ...]
+    created: float
 
 
 def read_record(path: Path, kind: type[R]) -> R | None:

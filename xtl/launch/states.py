@@ -8,34 +8,35 @@ from typing import Literal
 
 from xtl.launch.failures import RETRIES, failure_of, retried
 from xtl.launch.records import Attempt, Failure, Heartbeat, Result
+from xtl.launch.sight import Liveness, Sight
 from xtl.sweep.plan import Plan
 from xtl.sweep.shard import Shard
 
 StateName = Literal[
     "done", "running", "queued", "missing", "blocked", "stale", "unknown", "lost", "failed"
 ]
-Liveness = Literal["alive", "gone", "unknown", "lost"]
-"""`unknown`: nobody can be asked about the job; `lost`: and it has been silent for too long."""
 
 SILENCE_LIMIT_S = 900.0
 LOST_RULE = (
-    f"its host cannot be asked, and no heartbeat for {SILENCE_LIMIT_S / 60:.0f} minutes: "
+    f"nobody knows its job, and no heartbeat for {SILENCE_LIMIT_S / 60:.0f} minutes: "
     "taken for lost, to run again (the old attempt can no longer write)"
 )
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of one shard. `job` is the liveness of the latest attempt's job."""
+    """What is known of one shard. `job` is the liveness of the latest attempt's job; `sight` is
+    the scheduler's word on that job, or on the live one that will come to the shard."""
 
     result: Result | None = None
     artifact: str | None = None  # digest of the artifact on disk, None where there is none
     attempts: tuple[Attempt, ...] = ()
-    noted: tuple[Failure, ...] = ()  # by the ranks of the latest attempt
+    noted: tuple[Failure, ...] = ()  # by the ranks of the latest attempt, and by the scheduler
     heartbeat: Heartbeat | None = None
     job: Liveness | None = None
     waiting: bool = False  # a live job will come to it
-    false_starts: tuple[str, ...] = ()
+    sight: Sight | None = None
+    false_starts: tuple[Failure, ...] = ()
     pardoned: tuple[int, int] = (0, 0)
 
 
@@ -91,9 +92,12 @@ def released(own: Evidence) -> bool:
 
 def _active(own: Evidence) -> State | None:
     """Running, queued, unknown or lost: somebody has it, or may have it."""
-    if own.attempts and own.attempts[-1].end is None:
+    end = own.attempts[-1].end if own.attempts else None
+    if end and end.status == "stopped" and own.job == "alive":
+        return State("queued")  # its job goes back into the queue
+    if own.attempts and end is None:
         if own.job == "alive":
-            return State("running")
+            return State("queued" if own.sight and own.sight.waits else "running")
         if own.job == "unknown":
             return State("unknown")
         if own.job == "lost":
@@ -122,7 +126,7 @@ def _without_result(own: Evidence) -> State:
         retry = retried(failure.cls, [*earlier, failure.cls], _advanced(tries))
         return State("failed", failure=failure, retry=retry and within)
     if starts:
-        return State("failed", failure=Failure(cls="unknown", line=starts[-1]), retry=within)
+        return State("failed", failure=starts[-1], retry=within and starts[-1].cls == "unknown")
     return State("missing")
 
 
@@ -131,9 +135,9 @@ def _ended_well(attempt: Attempt) -> bool:
 
 
 def _advanced(attempts: list[Attempt]) -> bool:
-    """Whether the latest stopped attempt got further than the one before it."""
-    steps = [attempt.end.step for attempt in attempts if attempt.end]
-    return len(steps) < 2 or steps[-1] > steps[-2]
+    """Whether the last three attempts together got further: one may end before its first save."""
+    saved = [attempt.saved for attempt in attempts[-3:]]
+    return len(saved) < 3 or saved[-1] > saved[0]
 
 
 def _blocked(shard: Shard, plan: Plan, found: Mapping[str, State]) -> State | None:
@@ -146,9 +150,12 @@ def _blocked(shard: Shard, plan: Plan, found: Mapping[str, State]) -> State | No
     return None
 
 
-def todo(plan: Plan, known: Mapping[str, State], evidence: Mapping[str, Evidence]) -> set[str]:
+def todo(
+    plan: Plan, known: Mapping[str, State], evidence: Mapping[str, Evidence], ahead: bool = False
+) -> set[str]:
     """The shards to submit: what is missing, stale or to be retried, and released parents that
-    these need again. Never one that is unknown, or whose parent another job has yet to bring."""
+    these need again. Never one that is unknown. One whose parent another job has yet to bring only
+    with `ahead`: where the scheduler can hold its job back until then."""
     wanted = {
         shard
         for shard, state in known.items()
@@ -160,7 +167,9 @@ def todo(plan: Plan, known: Mapping[str, State], evidence: Mapping[str, Evidence
     startable: set[str] = set()
     for shard in plan.shards.values():
         ready = (
-            parent in startable or (known[parent].name == "done" and not released(evidence[parent]))
+            parent in startable
+            or (known[parent].name == "done" and not released(evidence[parent]))
+            or (ahead and known[parent].name in ("queued", "running"))
             for parent in shard.parents
         )
         if shard.id in wanted and all(ready):

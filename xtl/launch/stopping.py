@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import signal
+import time
 from types import FrameType
+
+import psutil
+
+from xtl.launch.records import FailureClass, Submission
+
+_EARLY_S = 60  # Slurm's clock for time limits may be that much ahead
 
 
 class StopFlag:
-    """Set by SIGTERM (a person, a shutdown) and SIGUSR2 (submitit: time limit, preemption)."""
+    """Set by SIGUSR2 (Slurm, so long before the time limit, and at preemption where the cluster
+    says so) and by SIGTERM (Slurm, at preemption or cancelling; a shutdown; a person)."""
 
     def __init__(self) -> None:
-        self.requested = False
+        self.signal: int | None = None
+
+    @property
+    def requested(self) -> bool:
+        return self.signal is not None
 
     @classmethod
     def install(cls) -> StopFlag:
@@ -21,4 +33,11 @@ class StopFlag:
         return flag
 
     def _set(self, number: int, frame: FrameType | None) -> None:
-        self.requested = True
+        self.signal = number
+
+    def cause(self, submission: Submission) -> FailureClass:
+        """Why it was asked: the signal that Slurm gives before a time limit comes at its time."""
+        ran = time.time() - psutil.Process().create_time()
+        warned_at = 60 * submission.minutes - submission.signal_seconds
+        near = submission.minutes > 0 and ran > warned_at - _EARLY_S
+        return "time-limit" if self.signal == signal.SIGUSR2 and near else "preempted"

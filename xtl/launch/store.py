@@ -20,7 +20,7 @@ from xtl.launch.records import (
     Result,
     read_record,
 )
-from xtl.launch.submissions import Submissions
+from xtl.launch.submissions import Batches, Submissions
 from xtl.sweep.lock import Lock
 from xtl.sweep.shard import Shard
 
@@ -31,6 +31,7 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.submissions = Submissions(root / "submissions")
+        self.batches = Batches(root / "batches")
 
     # -- places ------------------------------------------------------------------------------
     @property
@@ -40,6 +41,14 @@ class Store:
     @property
     def lock_path(self) -> Path:
         return self.root / "lock.json"
+
+    @property
+    def profile_path(self) -> Path:
+        return self.root / "profile.yaml"
+
+    @property
+    def cluster_path(self) -> Path:
+        return self.root / "cluster.json"
 
     @property
     def table_path(self) -> Path:
@@ -144,7 +153,11 @@ class Store:
         claim = read_record(folder / "claim.json", Claim)
         if claim is None:
             return None
-        return Attempt(claim=claim, end=read_record(folder / "end.json", End))
+        end = read_record(folder / "end.json", End)
+        if end and end.status == "stopped":
+            return Attempt(claim=claim, end=end, saved=end.step)
+        beat = None if end and end.status == "done" else self.heartbeat(shard, number)
+        return Attempt(claim=claim, end=end, saved=beat.saved if beat else 0)
 
     def latest_attempt(self, shard: str) -> int:
         """The highest number that was claimed; 0 where there is none."""
@@ -171,12 +184,13 @@ class Store:
         return read_record(self._attempt(shard, attempt) / "heartbeat.json", Heartbeat)
 
     def note_failure(self, shard: str, attempt: int, failure: Failure) -> None:
-        """Kept for each rank: the first root cause among the ranks is chosen when it is read."""
-        path = self._attempt(shard, attempt) / f"failure-rank{failure.rank}.json"
+        """Kept for each rank, and for the scheduler: the root cause is chosen when it is read."""
+        who = "scheduler" if failure.rank is None else f"rank{failure.rank}"
+        path = self._attempt(shard, attempt) / f"failure-{who}.json"
         write_whole(path, failure.model_dump_json(indent=1))
 
     def noted_failures(self, shard: str, attempt: int) -> list[Failure]:
-        paths = sorted(self._attempt(shard, attempt).glob("failure-rank*.json"))
+        paths = sorted(self._attempt(shard, attempt).glob("failure-*.json"))
         return [found for path in paths if (found := read_record(path, Failure))]
 
     # -- pardons: attempts up to this number no longer count against the retry budget ----------
@@ -189,14 +203,14 @@ class Store:
         found = read_json(self.shard(shard) / "pardon.json") or {}
         return int(found.get("attempts", 0)), int(found.get("false_starts", 0))
 
-    def note_false_start(self, shard: str, submission: str, line: str) -> None:
+    def note_false_start(self, shard: str, submission: str, failure: Failure) -> None:
         """A job that ended without claiming its first shard."""
         path = self.shard(shard) / "false-starts" / f"{submission}.json"
-        create_once(path, json.dumps({"line": line}))
+        create_once(path, failure.model_dump_json())
 
-    def false_starts(self, shard: str) -> list[str]:
-        folder = self.shard(shard) / "false-starts"
-        return [(read_json(path) or {}).get("line", "") for path in sorted(folder.glob("*.json"))]
+    def false_starts(self, shard: str) -> list[Failure]:
+        paths = sorted((self.shard(shard) / "false-starts").glob("*.json"))
+        return [found for path in paths if (found := read_record(path, Failure))]
 
 
 def _numbers(folder: Path) -> list[int]:

@@ -16,6 +16,7 @@ from xtl.report.pictures import Picture, pictures, retrieval_pictures
 from xtl.report.tables import covariates, group_table, language_row, secondary
 from xtl.report.views import View, is_low, make_views
 from xtl.report.wording import UNDECLARED, coverage_line, group_line, headline, treated_table
+from xtl.sweep.manifest import Engine
 
 QUESTION = (
     "Does more English intermediate-task data help low-resource languages in zero-shot "
@@ -64,8 +65,7 @@ def _facts(data: ReportData) -> list[tuple[str, str]]:
         ("Targets", numbers.listing([choice.task for choice in manifest.targets])),
         ("Retrieval", numbers.listing([choice.set for choice in manifest.retrieval]) or "none"),
         ("Replicates", f"{len(manifest.replicates)} (seeds {_joined(manifest.replicates)})"),
-        ("Engine", f"{numbers.plural(engine.ranks, 'rank')}, ZeRO stage {engine.zero_stage}, "
-                   f"{engine.precision}"),
+        ("Engine", f"{numbers.plural(engine.ranks, 'rank')}, {_zero(engine)}, {engine.precision}"),
         ("Shards", f"{coverage_line(data)}; sharing saves {data.plan.shared}"),
     ]  # fmt: skip
 
@@ -77,6 +77,11 @@ def _model(data: ReportData) -> str:
     size = f"{data.lock.model.parameters / 1e6:.1f} M parameters"
     embeddings = f"{data.lock.model.embedding_parameters / 1e6:.1f} M of them word embeddings"
     return f"{repo}: {data.lock.model.layers} layers, {size}, {embeddings}"
+
+
+def _zero(engine: Engine) -> str:
+    chosen = engine.zero_stage == "auto"
+    return "the least ZeRO stage that fits" if chosen else f"ZeRO stage {engine.zero_stage}"
 
 
 def _sizes(data: ReportData) -> str:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator
 
 from xtl.sweep.sizes import Size, parse_size
 from xtl.tasks.settings import Frozen
 
+
+def count_or_auto(value: object) -> int | Literal["auto"]:
+    """`auto` or a positive whole number as it stands; a ValueError that says so otherwise."""
+    if value == "auto":
+        return "auto"
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= 10**9:
+        raise ValueError("`auto` or a whole number greater than 0")
+    return value
+
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 Positive = Annotated[int, Field(gt=0, le=10**9)]
+PositiveOrAuto = Annotated[int | Literal["auto"], PlainValidator(count_or_auto)]
 AnySize = Annotated[
     Size, BeforeValidator(parse_size), PlainSerializer(lambda size: size.label, return_type=str)
 ]

@@ -18,6 +18,7 @@ class LockedModel(ModelRef):
     embedding_parameters: int
     layers: int
     hidden: int
+    heads: int = 0  # of attention; 0: not known, as in locks from before they were counted
 
     def reference(self) -> ModelRef:
         return ModelRef(repo=self.repo, revision=self.revision, fingerprint=self.fingerprint)

@@ -7,11 +7,22 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from xtl.sweep.fields import AnySize, Keys, Language, Name, Positive, each_once, one_of
+from xtl.sweep.fields import (
+    AnySize,
+    Keys,
+    Language,
+    Name,
+    Positive,
+    PositiveOrAuto,
+    each_once,
+    one_of,
+)
 from xtl.sweep.shard import Precision
 from xtl.sweep.sizes import Size
 from xtl.tasks.catalogue import EVALUATION_SETS, METRICS, TASKS, EvaluationSet, Task
 from xtl.tasks.settings import Recipe
+
+MOST_RANKS = 1024
 
 
 class ModelChoice(Keys):
@@ -22,12 +33,15 @@ class ModelChoice(Keys):
 
 
 class Engine(Keys):
-    """How a training runs. Only the precision can change a result by more than rounding."""
+    """How a training runs. Only the precision can change a result by more than rounding.
 
-    ranks: Annotated[int, Field(gt=0, le=1024)] = 1
-    zero_stage: Literal[0, 1, 2, 3] = 1
+    What is `auto` is chosen from the GPU's memory: `xtl.sweep.fit`.
+    """
+
+    ranks: Annotated[int, Field(gt=0, le=MOST_RANKS)] = 1
+    zero_stage: Literal["auto", 0, 1, 2, 3] = "auto"
     precision: Precision = "bf16"
-    micro_batch: Positive = 8
+    micro_batch: PositiveOrAuto = "auto"
 
 
 class Training(Keys):

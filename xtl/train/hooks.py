@@ -12,6 +12,9 @@ class Hooks(Protocol):
     def progress(self, step: int, total: int, values: Mapping[str, float]) -> None:
         """`step` of `total` updates are done; `values` are the last one's, ready to be logged."""
 
+    def saved(self, step: int) -> None:
+        """Another attempt would go on from `step`; called first with where this one starts."""
+
     def stop_requested(self) -> bool:
         """Whether this rank was asked to stop; one such rank stops all at the next update."""
 

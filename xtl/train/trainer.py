@@ -154,6 +154,7 @@ def _run(
 ) -> bool:  # fmt: skip
     """Take what updates are left. False if asked to stop before the last one; all is saved then."""
     total = job.spec.updates
+    hooks.saved(history.updates)
     hooks.progress(history.updates, total, {})
     saved_at = time.monotonic()
     while history.updates < total:
@@ -174,6 +175,7 @@ def _save(engine: Engine, history: History, job: TrainJob, hooks: Hooks) -> None
     checkpoint.save(
         engine, job.checkpoints, history.updates, asdict(history), _layout(job), hooks.fence
     )
+    hooks.saved(history.updates)
 
 
 def _layout(job: TrainJob) -> checkpoint.Layout:

@@ -1,0 +1,193 @@
+"""Slurm as a scheduler: bundles go out as arrays, and jobs are found again by name."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from xtl.errors import UserError
+from xtl.launch.code import command_for
+from xtl.launch.drafts import Drafts
+from xtl.launch.observe import Observation
+from xtl.launch.profile import SlurmProfile
+from xtl.launch.reconcile import Bundle
+from xtl.launch.records import Batch, Job, Submission
+from xtl.launch.sight import Sight
+from xtl.launch.slurm.client import SlurmRefusedError, SlurmSilentError
+from xtl.launch.slurm.limits import Limits, is_full, largest_array, room
+from xtl.launch.slurm.script import Script, render
+from xtl.launch.slurm.watch import Watch
+from xtl.launch.slurm.waves import Room, Wave, kinds, send_in_waves
+from xtl.launch.store import Store
+from xtl.sweep.plan import Plan
+
+
+class SlurmScheduler:
+    """Jobs on a cluster; `limits` are the cluster's own, asked for when the first is submitted."""
+
+    ahead = True
+
+    def __init__(self, profile: SlurmProfile, watch: Watch, limits: Callable[[], Limits]) -> None:
+        self.profile, self.watch, self._limits = profile, watch, limits
+        self._refused = ""
+
+    @property
+    def said(self) -> str:
+        return self.watch.said or self._refused
+
+    def look(self, store: Store, submissions: Sequence[Submission]) -> dict[str, Sight]:
+        return self.watch.look(store, submissions)
+
+    def submit(
+        self, drafts: Drafts, bundles: Sequence[Bundle], seen: Observation
+    ) -> list[Submission]:
+        """Arrays of alike bundles, as far as the limits allow.
+
+        Raises UserError where Slurm refuses one for another reason than that the queue is full.
+        """
+        sent: list[Submission] = []
+
+        def send(wave: Wave) -> dict[str, str] | None:
+            name, members = self._write(drafts, wave)
+            if not members:  # another launcher took them all
+                return {}
+            job = self._sbatch(drafts.store, name, self._script(drafts, wave, name, len(members)))
+            if job is None:
+                return None
+            sent.extend(members)
+            return _tasks(job, members)
+
+        self._send(drafts, bundles, seen, send)
+        if sent:
+            self.watch.forget()
+        return sent
+
+    def scripts(self, drafts: Drafts, bundles: Sequence[Bundle], seen: Observation) -> list[str]:
+        """What `submit` would give to sbatch if every call succeeded; writes nothing."""
+        texts: list[str] = []
+        number = drafts.store.batches.count()
+
+        def show(wave: Wave) -> dict[str, str]:
+            name = f"{prefix(drafts.store, drafts.plan)}-{number + len(texts) + 1:04}"
+            texts.append(render(self._script(drafts, wave, name, len(wave.bundles)), self.profile))
+            return {
+                shard: f"<id of {name}>_{index}"
+                for index, bundle in enumerate(wave.bundles)
+                for shard in bundle.members
+            }
+
+        self._send(drafts, bundles, seen, show)
+        return texts
+
+    def test(self, drafts: Drafts) -> list[tuple[Wave, str]]:
+        """For each kind of job of the whole plan, when Slurm would start it, or why not.
+
+        Raises SlurmSilentError.
+        """
+        limits, profile, plan = self._limits(), self.profile, drafts.plan
+        return [
+            (wave, self._test(drafts, wave))
+            for wave in kinds(plan, profile.bundling, profile.time, limits.max_minutes)
+        ]
+
+    def _test(self, drafts: Drafts, wave: Wave) -> str:
+        script = self._script(drafts, wave, prefix(drafts.store, drafts.plan), 1)
+        try:
+            return self.watch.client.test_only(render(script, self.profile))
+        except SlurmRefusedError as error:
+            return f"refused: {error}"
+
+    def _send(
+        self,
+        drafts: Drafts,
+        bundles: Sequence[Bundle],
+        seen: Observation,
+        send: Callable[[Wave], Mapping[str, str] | None],
+    ) -> None:
+        if not bundles:
+            return
+        self._refused = ""
+        try:
+            limits = self._limits()
+            jobs = room(limits, self.profile, self.watch.client.my_jobs())
+        except SlurmSilentError as error:
+            self._refused = str(error)
+            return
+        most = Room(largest_array(limits, self.profile), jobs, limits.max_minutes)
+        send_in_waves(drafts.plan, bundles, alive_jobs(seen), self.profile.time, most, send)
+
+    def _write(self, drafts: Drafts, wave: Wave) -> tuple[str, list[Submission]]:
+        """What the array runs is on disk, and its name with it, before sbatch is called."""
+        store = drafts.store
+        name = store.batches.reserve(prefix(store, drafts.plan))
+        minutes, signal = wave.minutes, self.profile.signal_seconds
+        written = [
+            drafts.write(bundle, "slurm", batch=name, minutes=minutes, signal_seconds=signal)
+            for bundle in wave.bundles
+        ]
+        members = [submission for submission in written if submission]
+        if members:
+            names = tuple(submission.name for submission in members)
+            store.batches.write(Batch(name=name, submissions=names, created=time.time()))
+        return name, members
+
+    def _sbatch(self, store: Store, name: str, script: Script) -> str | None:
+        """The array's id; None where the queue is full, or Slurm said nothing: then it may have
+        heard all the same, and the name will tell."""
+        path = store.batches.folder(name) / "script.sh"
+        path.write_text(render(script, self.profile), encoding="utf-8")
+        script.logs.mkdir(exist_ok=True)
+        try:
+            job = self.watch.client.submit(path)
+        except SlurmSilentError as error:
+            self._refused = str(error)
+            return None
+        except SlurmRefusedError as error:
+            store.batches.refuse(name, str(error))
+            self._refused = str(error)
+            if not is_full(error):
+                raise UserError(f"sbatch: {error} (script: {path})") from None
+            return None
+        store.batches.write_job(name, Job(id=job, host=socket.gethostname()))
+        return job
+
+    def _script(self, drafts: Drafts, wave: Wave, name: str, tasks: int) -> Script:
+        root = drafts.store.root.resolve()
+        task = ("xtl.launch.task", str(root), "batch", name)
+        return Script(
+            name=name,
+            tasks=tasks,
+            ranks=drafts.ranks,
+            minutes=wave.minutes,
+            command=command_for(drafts.code.resolve(), *task),
+            root=root,
+            logs=root / "batches" / name / "logs",
+            after=wave.after,
+        )
+
+
+def prefix(store: Store, plan: Plan) -> str:
+    """How the jobs' names of this sweep begin; two of one name in two folders differ."""
+    place = hashlib.sha256(str(store.root.resolve()).encode()).hexdigest()[:4]
+    return f"xtl-{plan.sweep}-{place}"
+
+
+def alive_jobs(seen: Observation) -> dict[str, str]:
+    """Shard → the id of the job that brings it, of jobs just seen alive: dependencies on ids that
+    Slurm has forgotten count as satisfied."""
+    return {
+        shard: seen.sights[submission.name].job
+        for submission in seen.alive
+        for shard, _ in submission.shards
+        if seen.sights[submission.name].liveness == "alive" and seen.sights[submission.name].job
+    }
+
+
+def _tasks(array: str, members: Sequence[Submission]) -> dict[str, str]:
+    return {
+        shard: f"{array}_{index}"
+        for index, submission in enumerate(members)
+        for shard, _ in submission.shards
+    }

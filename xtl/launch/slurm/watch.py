@@ -1,0 +1,113 @@
+"""What Slurm says of a sweep's jobs: one squeue and one sacct, whatever their number."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from xtl.launch.records import Submission
+from xtl.launch.sight import Sight
+from xtl.launch.slurm.client import Client, SlurmRefusedError, SlurmSilentError
+from xtl.launch.slurm.queue import sights
+from xtl.launch.slurm.rows import AccountRow, QueueRow
+from xtl.launch.store import Store
+
+ORPHAN_S = 15.0
+"""How long after its batch went to disk a job without an id may still turn up by name. A later
+one does no harm: its attempt is taken, and it leaves."""
+
+JobKey = tuple[str, int]
+"""A batch's name, and the index in its array."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What squeue and sacct said of some jobs. Not `complete`: one of them was silent, and what
+    is absent may be there."""
+
+    time: float
+    names: frozenset[str]
+    sights: Mapping[JobKey, Sight]
+    complete: bool
+
+
+class Watch:
+    """Looks at jobs by the names of their arrays, not more often than every `poll_seconds`."""
+
+    def __init__(
+        self,
+        client: Client,
+        poll_seconds: float = 30.0,
+        accounting: Literal["auto"] | bool = "auto",
+    ) -> None:
+        self.client, self.poll_seconds, self.accounting = client, poll_seconds, accounting
+        self.said = ""  # why Slurm last did not answer
+        self._answer: Answer | None = None
+
+    def forget(self) -> None:
+        """Something was submitted: the last answer is too old."""
+        self._answer = None
+
+    def look(self, store: Store, submissions: Sequence[Submission]) -> dict[str, Sight]:
+        """The word on each of these submissions (one at least)."""
+        jobs = _jobs(store, {entry.batch for entry in submissions})
+        answer = self._latest(submissions, jobs.values())
+        return {
+            entry.name: self._sight(store, entry, jobs.get(entry.name), answer)
+            for entry in submissions
+        }
+
+    def _latest(self, submissions: Sequence[Submission], jobs: Collection[JobKey]) -> Answer:
+        names = frozenset(name for name, _ in jobs)
+        now, last = time.monotonic(), self._answer
+        if last and names <= last.names and now - last.time < self.poll_seconds:
+            return last
+        self._answer = self._ask(names, min(entry.created for entry in submissions), jobs)
+        return self._answer
+
+    def _ask(self, names: frozenset[str], since: float, jobs: Collection[JobKey]) -> Answer:
+        queue: list[QueueRow] | None = None
+        accounts: list[AccountRow] | None = None
+        self.said, complete = "", False
+        try:
+            queue = self.client.queue(sorted(names))
+            if self._has_accounting():
+                accounts = self.client.accounts(sorted(names), since)
+            complete = True
+        except (SlurmSilentError, SlurmRefusedError) as error:
+            self.said = str(error)
+        return Answer(time.monotonic(), names, sights(queue, accounts, jobs), complete)
+
+    def _has_accounting(self) -> bool:
+        return self.client.has_accounting if self.accounting == "auto" else self.accounting
+
+    def _sight(
+        self, store: Store, submission: Submission, job: JobKey | None, answer: Answer
+    ) -> Sight:
+        if job is None:  # its launcher died before the batch was on disk, or is about to write it
+            return _never_sent(time.time() - submission.created < ORPHAN_S)
+        if found := answer.sights.get(job):
+            return found
+        if store.batches.refused(job[0]):
+            return _never_sent(False)
+        if store.batches.job(job[0]) is None and answer.complete:
+            return _never_sent(time.time() - submission.created < ORPHAN_S)
+        return Sight(asked=answer.complete)
+
+
+def _jobs(store: Store, names: Collection[str]) -> dict[str, JobKey]:
+    """Submission → its job, of all that these batches bring."""
+    batches = (store.batches.find(name) for name in names)
+    return {
+        submission: (batch.name, index)
+        for batch in batches
+        if batch
+        for index, submission in enumerate(batch.submissions)
+    }
+
+
+def _never_sent(perhaps: bool) -> Sight:
+    """Slurm has not heard of it: no try was used up."""
+    return Sight("unknown" if perhaps else "gone", dropped=True)
