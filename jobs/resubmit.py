@@ -60,12 +60,13 @@ def resubmit(
     chosen = {key: state for key, state in known.items() if state.name == "failed"}
     if shard:
         chosen = {key: chosen[key] for key in _named(shard, chosen)}
+    changes = _differences(opened, code)
     if not json:
         _show(opened, chosen)
-        _show_code(opened, code)
-    if dry_run or not chosen:
+        _show_code(changes, code)
+    if dry_run or not (chosen or code is Code.CURRENT):
         if json:
-            print_json({"resubmit": sorted(chosen)})
+            print_json({"resubmit": sorted(chosen), "with": code, "code": changes})
         return
     opened.require_runnable()
     if code is Code.CURRENT:
@@ -75,14 +76,17 @@ def resubmit(
     sweep(manifest, root, cluster, profile, detach=detach, dry_run=False, json=json)
 
 
-def _show_code(opened: Session, code: Code) -> None:
-    """What differs between the frozen code and the checkout's, where anything does."""
+def _differences(opened: Session, code: Code) -> list[str]:
+    """How the checkout's code differs from the frozen, in lines for people; empty: it does not."""
     frozen = current(opened.store) if code is Code.FROZEN else _readable(opened.store)
     found = differences(frozen) if frozen else None
-    if found:
-        console = Console(highlight=False)
+    return found.summary() if found else []
+
+
+def _show_code(changes: list[str], code: Code) -> None:
+    if changes:
         head = "the code changes" if code is Code.CURRENT else "the code stays as it was"
-        console.print(Text("\n".join([f"{head}:", *found.summary()])))
+        Console(highlight=False).print(Text("\n".join([f"{head}:", *changes])))
 
 
 def _readable(store: Store) -> Frozen | None:

@@ -1,0 +1,129 @@
+"""What is made of Slurm's answers for each submission: by the name of its array, and its index."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import pytest
+
+from xtl.launch.records import Batch, Job, Submission
+from xtl.launch.slurm.client import Client, SlurmSilentError
+from xtl.launch.slurm.rows import AccountRow, QueueRow
+from xtl.launch.slurm.watch import ORPHAN_S, Watch
+from xtl.launch.store import Store
+
+BATCH = "xtl-small-1a2b-0001"
+
+
+class Prepared(Client):
+    """A cluster whose controller lists the tasks of one array, and whose database is empty."""
+
+    def __init__(self, *indexes: int, name: str = BATCH, silent: bool = False) -> None:
+        super().__init__()
+        self.rows = [row(name, index) for index in indexes]
+        self.silent = silent
+        self.questions: list[list[str]] = []
+
+    def queue(self, names: Collection[str]) -> list[QueueRow]:
+        self.questions.append(list(names))
+        if self.silent:
+            raise SlurmSilentError("squeue: no answer")
+        return self.rows
+
+    def accounts(self, names: Collection[str], since: float) -> list[AccountRow]:
+        return []
+
+
+def row(name: str, index: int) -> QueueRow:
+    return QueueRow(
+        array="7", index=index, job=f"7_{index}", name=name, state="RUNNING", node="n1",
+        left_s=60.0, start=1.0, end=None, reason="None", age_s=0.0,
+    )  # fmt: skip
+
+
+def submit(store: Store, count: int, age_s: float = 0.0, batch: bool = True) -> list[Submission]:
+    """An array of `count` jobs, on disk and without an id."""
+    created = time.time() - age_s
+    found = [
+        Submission(
+            name=f"s{index}-1-1", sweep="small", cluster="slurm", shards=((f"s{index}", 1),),
+            batch=BATCH, ranks=2, zero_stage=1, micro_batch=8, mirror="mirror", commit="",
+            created=created,
+        )
+        for index in range(count)
+    ]  # fmt: skip
+    for submission in found:
+        store.submissions.write(submission)
+    if batch:
+        names = tuple(submission.name for submission in found)
+        store.batches.write(Batch(name=BATCH, submissions=names, created=created))
+    return found
+
+
+def looked(client: Client, store: Store, submissions: Sequence[Submission]) -> list[str]:
+    sights = Watch(client, accounting=True).look(store, submissions)
+    return [sights[submission.name].liveness for submission in submissions]
+
+
+def test_a_job_is_found_by_its_arrays_name_and_its_index(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    submissions = submit(store, 2)
+    sights = Watch(Prepared(1), accounting=True).look(store, submissions)
+    assert sights["s1-1-1"].job == "7_1"
+    assert sights["s1-1-1"].liveness == "alive"
+
+
+def test_all_jobs_of_a_sweep_are_one_question(tmp_path: Path) -> None:
+    store, client = Store(tmp_path), Prepared(*range(50))
+    watch = Watch(client, accounting=True)
+    submissions = submit(store, 50)
+    for _ in range(3):
+        watch.look(store, submissions)
+    assert client.questions == [[BATCH]], "and it is not asked again within poll_seconds"
+    watch.forget()
+    watch.look(store, submissions)
+    assert len(client.questions) == 2
+
+
+@pytest.mark.parametrize(("age_s", "liveness"), [(0.0, "unknown"), (ORPHAN_S + 1, "gone")])
+@pytest.mark.parametrize("batch", [True, False])
+def test_a_batch_that_slurm_has_not_heard_of_was_never_submitted(
+    tmp_path: Path, batch: bool, age_s: float, liveness: str
+) -> None:
+    """Its launcher died before sbatch, or even before the batch was on disk."""
+    store = Store(tmp_path)
+    submissions = submit(store, 1, age_s, batch)
+    assert looked(Prepared(), store, submissions) == [liveness]
+    (sight,) = Watch(Prepared(), accounting=True).look(store, submissions).values()
+    assert sight.dropped, "no try is used up"
+
+
+def test_while_slurm_is_silent_an_orphan_may_still_be_there(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    submissions = submit(store, 1, ORPHAN_S + 1)
+    watch = Watch(Prepared(silent=True), accounting=True)
+    (sight,) = watch.look(store, submissions).values()
+    assert (sight.liveness, sight.asked) == ("unknown", False)
+    assert watch.said == "squeue: no answer"
+
+
+def test_a_job_with_an_id_that_neither_knows_is_unknown(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    submissions = submit(store, 1, ORPHAN_S + 1)
+    store.batches.write_job(BATCH, Job(id="7", host="login"))
+    (sight,) = Watch(Prepared(), accounting=True).look(store, submissions).values()
+    assert (sight.liveness, sight.asked) == ("unknown", True)
+
+
+def test_what_sbatch_refused_is_gone_at_once(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    submissions = submit(store, 1)
+    store.batches.refuse(BATCH, "Invalid account")
+    assert looked(Prepared(), store, submissions) == ["gone"]
+
+
+def test_two_launchers_never_take_the_same_name(tmp_path: Path) -> None:
+    names = [Store(tmp_path).batches.reserve("xtl-small") for _ in range(3)]
+    assert names == ["xtl-small-0001", "xtl-small-0002", "xtl-small-0003"]
