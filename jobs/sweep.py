@@ -80,7 +80,7 @@ def _step(opened: Session, console: Console) -> Look:
     if look.said:
         console.print(Text(f"Slurm: {look.said}"))
     if not look.over:
-        job = launcher.leave_behind(look.observation)
+        job = launcher.leave_behind()
         console.print(
             f"job {job} goes on when these are over; `xtl status` tells"
             if job

@@ -95,11 +95,12 @@ class Launcher:
         except SlurmSilentError as error:
             raise UserError(f"Slurm does not answer: {error}") from None
 
-    def leave_behind(self, seen: Observation) -> str | None:
+    def leave_behind(self) -> str | None:
         """Have the next step taken by a job of its own; its id, None where there is none."""
         scheduler, session = self.session.scheduler, self.session
         if not isinstance(scheduler, SlurmScheduler):
             return None
+        seen, _ = session.look()  # with what was just submitted
         return leave_behind(scheduler, session.store, session.plan, self.frozen.folder, seen)
 
     def _drafts(self, code: Path, commit: str) -> Drafts:
