@@ -166,7 +166,7 @@ def test_the_limit_on_submitted_jobs_is_known_and_its_refusal_is_no_error(
     client, profile = client_of(testbed), read_profile("testbed")
     assert isinstance(profile, SlurmProfile)
     limits = read_limits(client, "main")
-    assert room(limits, profile, 0) == largest_array(limits, profile) == 5
+    assert room(limits, profile, 0) == largest_array(limits, profile) == 5 - 1
     client.submit(script(tmp_path / "s.sh", "first", tasks=5))
     assert room(limits, profile, client.my_jobs()) == 0
     with pytest.raises(SlurmRefusedError) as caught:

@@ -7,48 +7,66 @@ from pathlib import Path
 import pytest
 
 from tests.launch.slurm.clusters import ASSOCIATIONS, cluster, profile
+from xtl.launch.profile import SlurmProfile
 from xtl.launch.slurm.client import Client, SlurmRefusedError, SlurmSilentError
 from xtl.launch.slurm.facts import clock, read_associations, read_minutes, read_nodes
 from xtl.launch.slurm.limits import is_full, largest_array, read_limits, room
 
 
+def alone(more: str = "") -> SlurmProfile:
+    """A profile whose sweeps leave no job behind that goes on."""
+    return profile(f"{more}\nreconcile: {{enabled: false}}")
+
+
 def test_without_accounting_the_whole_queue_is_the_limit() -> None:
     limits = cluster(enforced=("none",), associations=None, qualities=None, max_jobs=3000)
-    assert room(limits, profile(), 100) == 2900
-    assert largest_array(limits, profile()) == 1001
+    assert room(limits, alone(), 100) == 2900
+    assert largest_array(limits, alone()) == 1001
 
 
 def test_the_profiles_own_limit_counts_the_users_jobs() -> None:
     limits = cluster(enforced=("none",))
-    assert room(limits, profile("limits: {submitted: 40}"), 10) == 30
-    assert room(limits, profile("limits: {submitted: 40}"), 50) == 0
-    assert largest_array(limits, profile("limits: {submitted: 40}")) == 40
+    assert room(limits, alone("limits: {submitted: 40}"), 10) == 30
+    assert room(limits, alone("limits: {submitted: 40}"), 50) == 0
+    assert largest_array(limits, alone("limits: {submitted: 40}")) == 40
 
 
 def test_the_partitions_qos_limits_every_job_in_it() -> None:
-    assert room(cluster(), profile(), 30) == 70
-    assert largest_array(cluster(), profile()) == 100
+    assert room(cluster(), alone(), 30) == 70
+    assert largest_array(cluster(), alone()) == 100
 
 
 def test_an_account_and_a_qos_limit_their_own_jobs() -> None:
-    on_cpus = profile("partition: cpu\naccount: guests").model_copy(update={"partition": "cpu"})
+    on_cpus = alone("partition: cpu\naccount: guests").model_copy(update={"partition": "cpu"})
     assert room(cluster(), on_cpus, 0) == 20
-    assert room(cluster(), profile("qos: long"), 0) == 10
+    assert room(cluster(), alone("qos: long"), 0) == 10
 
 
 def test_limits_that_are_not_enforced_are_none() -> None:
-    assert room(cluster(enforced=("associations",)), profile("qos: long"), 0) == 10_000
+    assert room(cluster(enforced=("associations",)), alone("qos: long"), 0) == 10_000
 
 
 def test_an_account_without_a_limit_lifts_that_of_another() -> None:
     """Which is the default is not known; sbatch has the last word."""
     books = read_associations(ASSOCIATIONS + "free||normal|||\n")
     limits = cluster(associations=books, partitions=(), qualities=())
-    assert room(limits, profile(), 0) == 10_000
+    assert room(limits, alone(), 0) == 10_000
+
+
+def test_a_place_is_left_for_the_job_that_goes_on_with_the_sweep() -> None:
+    limits = cluster(enforced=("none",), max_jobs=100)
+    assert room(limits, profile(), 10) == room(limits, alone(), 10) - 1 == 89
+
+
+def test_the_profiles_limit_is_not_meant_for_the_job_that_goes_on_with_the_sweep() -> None:
+    """Or a sweep of one job at a time would never see its second."""
+    limits, narrow = cluster(enforced=("none",)), profile("limits: {submitted: 1}")
+    assert room(limits, narrow, in_queue=1) == 0
+    assert room(limits, narrow, in_queue=1, reconciling=1) == 1
 
 
 def test_an_array_has_one_task_at_least() -> None:
-    assert largest_array(cluster(max_jobs=0), profile()) == 1
+    assert largest_array(cluster(max_jobs=0), alone()) == 1
 
 
 def test_the_longest_job_is_the_shortest_limit_of_the_partitions() -> None:

@@ -120,12 +120,20 @@ def largest_array(limits: Limits, profile: SlurmProfile) -> int:
     return max(1, min(limits.array_size, room(limits, profile, 0)))
 
 
-def room(limits: Limits, profile: SlurmProfile, in_queue: int) -> int:
-    """Jobs that may still be submitted, where this user has `in_queue` in the queue."""
-    caps = [limits.max_jobs, profile.limits.submitted]
+def room(limits: Limits, profile: SlurmProfile, in_queue: int, reconciling: int = 0) -> int:
+    """Jobs that may still be submitted, where this user has `in_queue` in the queue.
+
+    Of these, `reconciling` are jobs that go on with the sweep: the profile's limit is not meant for
+    them. The cluster's is, so it leaves one place for the next of them.
+    """
+    caps: list[int | None] = [limits.max_jobs]
     if limits.enforces_limits:
         caps += [_association_cap(limits, profile), *_quality_caps(limits, profile)]
-    return max(0, min(cap for cap in caps if cap is not None) - in_queue)
+    least = min(cap for cap in caps if cap is not None)
+    left = least - in_queue - int(profile.reconcile.enabled)
+    if profile.limits.submitted is not None:
+        left = min(left, profile.limits.submitted - in_queue + reconciling)
+    return max(0, left)
 
 
 def _association_cap(limits: Limits, profile: SlurmProfile) -> int | None:

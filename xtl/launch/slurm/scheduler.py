@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -111,7 +112,8 @@ class SlurmScheduler:
         self._refused = ""
         try:
             limits = self._limits()
-            jobs = room(limits, self.profile, self.watch.client.my_jobs())
+            inside = int(os.environ.get("SLURM_JOB_NAME") == reconciler(drafts.store, drafts.plan))
+            jobs = room(limits, self.profile, self.watch.client.my_jobs(), inside)
         except SlurmSilentError as error:
             self._refused = str(error)
             return
@@ -172,6 +174,11 @@ def prefix(store: Store, plan: Plan) -> str:
     """How the jobs' names of this sweep begin; two of one name in two folders differ."""
     place = hashlib.sha256(str(store.root.resolve()).encode()).hexdigest()[:4]
     return f"xtl-{plan.sweep}-{place}"
+
+
+def reconciler(store: Store, plan: Plan) -> str:
+    """The name of the job that goes on with this sweep."""
+    return f"{prefix(store, plan)}-reconcile"
 
 
 def alive_jobs(seen: Observation) -> dict[str, str]:

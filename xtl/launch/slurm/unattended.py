@@ -10,7 +10,7 @@ from xtl.launch.code import command_for
 from xtl.launch.observe import Observation
 from xtl.launch.sight import Sight
 from xtl.launch.slurm.queue import sights
-from xtl.launch.slurm.scheduler import SlurmScheduler, alive_jobs, prefix
+from xtl.launch.slurm.scheduler import SlurmScheduler, alive_jobs, reconciler
 from xtl.launch.slurm.script import Script, render
 from xtl.launch.store import Store
 from xtl.sweep.plan import Plan
@@ -27,7 +27,7 @@ def leave_behind(
     SlurmRefusedError.
     """
     client, profile = scheduler.watch.client, scheduler.profile
-    name = f"{prefix(store, plan)}-reconcile"
+    name = reconciler(store, plan)
     if not profile.reconcile.enabled or _waits(sights(client.queue([name]), None).values()):
         return None
     path = store.root / "reconcile" / "script.sh"
@@ -37,8 +37,9 @@ def leave_behind(
 
 
 def _waits(found: Iterable[Sight]) -> bool:
+    """Whether another one will still leave one behind itself."""
     own = os.environ.get("SLURM_JOB_ID")
-    return any(sight.liveness == "alive" and sight.job != own for sight in found)
+    return any((sight.waits or sight.state == "RUNNING") and sight.job != own for sight in found)
 
 
 def _script(
