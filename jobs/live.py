@@ -42,6 +42,11 @@ def counts_line(states: dict[str, State]) -> Text:
     return line
 
 
+def against(said: str) -> Text:
+    """What Slurm has to say against being asked or submitted to."""
+    return Text(f"Slurm: {said}", style="yellow")
+
+
 class Progress:
     """Shows looks as they come: redrawn in place on a terminal, a line a change elsewhere."""
 
@@ -49,6 +54,7 @@ class Progress:
         self._session, self._console = session, console
         self._live = Live(console=console, transient=True, refresh_per_second=4)
         self._said: dict[str, str] = {}
+        self._against = ""  # what the scheduler last said against it
         self._started, self._done_before = time.time(), -1.0
         self._work: dict[str, float] = {}  # device-seconds by shard, by the forecast
         self._paces: dict[tuple[str, int], Pace] = {}
@@ -65,6 +71,10 @@ class Progress:
         self._tell_changes(look)
         if self._console.is_terminal:
             self._live.update(self.picture(look))
+        elif look.said != self._against:
+            line = against(look.said) if look.said else Text("Slurm: no more of that")
+            self._console.print(line, soft_wrap=True)
+        self._against = look.said
 
     def _tell_changes(self, look: Look) -> None:
         """A line for what ended, so that a log file reads as a story."""
@@ -98,7 +108,8 @@ class Progress:
         head = counts_line(look.states)
         if not look.leading:
             head.append("  (another launcher submits; following it)", style="dim")
-        return Group(head, rows, Text(self._time_left(look, time.time()), style="dim"))
+        said = [against(look.said)] if look.said else []
+        return Group(head, *said, rows, Text(self._time_left(look, time.time()), style="dim"))
 
     def _left(self, shard: str, evidence: Evidence) -> float | None:
         """Seconds to go of a running shard."""

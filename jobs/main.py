@@ -9,6 +9,7 @@ import typer
 
 from jobs import collect, plan, prepare, profile, report, resubmit, status, sweep
 from xtl.errors import UserError
+from xtl.launch.slurm.client import SlurmRefusedError, SlurmSilentError
 
 app = typer.Typer(
     name="xtl",
@@ -29,7 +30,7 @@ def main() -> None:
     used; 130: interrupted."""
     try:
         app()
-    except UserError as error:
+    except (UserError, SlurmSilentError, SlurmRefusedError) as error:
         _refuse(str(error))
     except OSError as error:
         _refuse(_line(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from enum import StrEnum
 from typing import Annotated
 
@@ -72,7 +73,7 @@ def resubmit(
     if code is Code.CURRENT:
         ensure(opened.store, renew=True)
     for key in chosen:
-        opened.store.pardon(key)
+        opened.store.pardon(key, time.time())
     sweep(manifest, root, cluster, profile, detach=detach, dry_run=False, json=json)
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from jobs.live import STYLE, Pace, counts_line, duration
+from jobs.live import counts_line
 from jobs.options import Cluster, Json, Manifest, NothingToDry, Profile, Root, print_json, session
+from jobs.table import below, node, seconds_left, table
+from xtl.launch.lease import Lease
+from xtl.launch.profile import SlurmProfile
 from xtl.launch.session import Session
+from xtl.launch.sight import Sight
 from xtl.launch.states import Evidence, State
 
 
@@ -28,31 +30,62 @@ def status(
     """Show what is done, runs, waits or failed, and why. Changes nothing."""
     opened = session(manifest, root, cluster, profile)
     observation, known = opened.look()
+    job = _unattended(opened)
     if json:
-        print_json(_data(opened, known, observation.evidence))
+        print_json(_data(opened, known, observation.evidence, job))
         return
     console = Console(highlight=False)
     console.print(Text(f"{opened.manifest.name}: ").append(counts_line(known)))
     if opened.said:
         console.print(Text(f"Slurm: {opened.said}: what follows is what the files say"))
+    elif line := _goes_on(opened, known, job):
+        console.print(Text(line))
     shown = {shard: state for shard, state in known.items() if every or _tells(state)}
     if shown:
-        console.print(_table(opened, shown, observation.evidence))
-    for shard, state in shown.items():
-        if state.failure:
-            console.print(Text(f"{opened.plan.shards[shard].name}: {state.failure.line}"))
+        console.print(table(opened.plan, shown, observation.evidence, console.width))
+    lines = below(opened.plan, shown, observation.evidence)
+    if lines:
+        console.print("", *lines, sep="\n")
 
 
 def _tells(state: State) -> bool:
     return state.name not in ("done", "missing") or state.degenerate
 
 
+def _unattended(opened: Session) -> Sight | None:
+    """The job that goes on with the sweep; None where there is none. Not `asked` where Slurm does
+    not answer."""
+    if not isinstance(opened.profile, SlurmProfile):
+        return None
+    return Sight(asked=False) if opened.said else opened.reconciler()
+
+
+def _goes_on(opened: Session, known: dict[str, State], job: Sight | None) -> str:
+    """Who submits what is missing yet: a job, or nobody. Nothing to say where a launcher leads."""
+    if job and not job.asked:
+        return ""
+    if job:
+        why = f": {job.reason}" if job.reason else ""
+        return f"job {job.job} goes on by itself ({job.state}{why})"
+    began = isinstance(opened.profile, SlurmProfile) and opened.store.batches.count() > 0
+    is_left = any(map(_is_left, known.values()))
+    if not began or not is_left or Lease(opened.store.root).is_led():
+        return ""
+    return "nobody goes on by itself: run `xtl sweep`, or `xtl sweep --detach`"
+
+
+def _is_left(state: State) -> bool:
+    """Whether a launcher has, or will have, to do with it."""
+    return state.name not in ("done", "blocked") and (state.name != "failed" or state.retry)
+
+
 def _data(
-    opened: Session, known: dict[str, State], evidence: dict[str, Evidence]
+    opened: Session, known: dict[str, State], evidence: dict[str, Evidence], job: Sight | None
 ) -> dict[str, Any]:
     locked = opened.plan.locked
     return {
         "sweep": opened.manifest.name,
+        "unattended": _going_on(job),
         "shards": [
             {
                 "id": shard if locked else None,
@@ -71,73 +104,21 @@ def _data(
     }
 
 
+def _going_on(job: Sight | None) -> dict[str, Any] | None:
+    if job is None or not job.asked:
+        return None
+    return {"job": job.job, "state": job.state, "waits_for": job.reason or None}
+
+
 def _place(own: Evidence) -> dict[str, Any]:
     """Where a shard is, and what its job waits for."""
     beat, sight = own.heartbeat, own.sight
     return {
         "job": (sight.job if sight else "") or None,
-        "node": _node(own) or None,
+        "node": node(own) or None,
         "waits_for": (sight.reason if sight else "") or None,
         "step": beat and beat.step,
         "total": beat and beat.total,
         "seconds_left": seconds_left(own),
         "loss": beat and beat.metric,
     }
-
-
-def _table(opened: Session, shown: dict[str, State], evidence: dict[str, Evidence]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("shard", "state", "tries", "node", "step", "left", "last"):
-        fold = heading in ("shard", "state")
-        table.add_column(heading, overflow="fold" if fold else "ellipsis", no_wrap=not fold)
-    for shard, state in shown.items():
-        own = evidence[shard]
-        tries = str(len(own.attempts))
-        row = (_word(state, own), tries, _node(own), _step(own), _left(own), _last(own))
-        table.add_row(opened.plan.shards[shard].name, *row)
-    return table
-
-
-def _word(state: State, evidence: Evidence) -> Text:
-    word = Text(state.name, style=STYLE.get(state.name, ""))
-    if state.failure:
-        word.append(f" ({state.failure.cls}{', again' if state.retry else ''})")
-    if state.parent:
-        word.append(f" by {state.parent}")
-    if state.name == "queued" and evidence.sight and evidence.sight.reason:
-        word.append(f" ({evidence.sight.reason})", style="dim")
-    return word.append(" (degenerate)") if state.degenerate else word
-
-
-def _node(evidence: Evidence) -> str:
-    if evidence.sight and evidence.sight.node:
-        return evidence.sight.node
-    return evidence.attempts[-1].claim.host if evidence.attempts else ""
-
-
-def _step(evidence: Evidence) -> str:
-    beat = evidence.heartbeat
-    return f"{beat.step}/{beat.total}" if beat else ""
-
-
-def seconds_left(evidence: Evidence) -> float | None:
-    """Of a running shard, by its pace since its latest attempt began."""
-    beat, attempts = evidence.heartbeat, evidence.attempts
-    if beat is None or not attempts or attempts[-1].end:
-        return None
-    start = attempts[-2].saved if len(attempts) > 1 else 0  # where the one before had saved
-    return Pace(attempts[-1].claim.started, start).left(beat)
-
-
-def _left(evidence: Evidence) -> str:
-    left = seconds_left(evidence)
-    return duration(left) if left is not None else ""
-
-
-def _last(evidence: Evidence) -> str:
-    """The last metric, with the age of the heartbeat that brought it."""
-    beat = evidence.heartbeat
-    if beat is None:
-        return ""
-    metric = f"loss {beat.metric:.3f}, " if beat.metric is not None else ""
-    return f"{metric}{duration(time.time() - beat.time)} ago"

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import asdict, replace
 from typing import Annotated
 
 import typer
@@ -13,13 +14,15 @@ from rich.console import Console
 from rich.text import Text
 
 from jobs.collect import collect_and_report
-from jobs.live import Progress, counts_line
+from jobs.live import Progress, against, counts_line
 from jobs.options import Cluster, DryRun, Json, Manifest, Profile, Root, print_json, session
 from jobs.plan import show as show_plan
 from jobs.prepare import ensure_prepared, require_prepared, show_wanted
+from xtl.errors import UserError
 from xtl.launch.launcher import Launcher, Look
 from xtl.launch.profile import SlurmProfile
 from xtl.launch.session import Session
+from xtl.launch.slurm.unattended import Left
 
 _EVERY_S = 1.0
 
@@ -49,7 +52,8 @@ def sweep(
     if dry_run:
         _preview(opened, console, json)
         return
-    opened.require_runnable()
+    if not once:  # a step that goes wrong must still leave somebody who takes the next
+        opened.require_runnable()
     if opened.derived:
         console.print(_derived(opened), soft_wrap=True)
     if detach and opened.profile.cluster == "local":
@@ -61,32 +65,50 @@ def sweep(
     else:
         ensure_prepared(opened, console)
     opened.settle_in()
-    look = _step(opened, console) if once or detach else _follow(opened, console)
+    look, left = _step(opened, console) if once or detach else (_follow(opened, console), None)
     if look.over:
         collect_and_report(opened, look.states, console)
     if json:
-        print_json({"submitted": look.submitted, "states": _counts(look)})
-    raise typer.Exit(0 if not look.over or set(_counts(look)) == {"done"} else 1)
+        unattended = {"unattended": asdict(left)} if left else {}
+        print_json({"submitted": look.submitted, "states": _counts(look), **unattended})
+    raise typer.Exit(_exit_status(opened, look, left))
 
 
-def _step(opened: Session, console: Console) -> Look:
+def _exit_status(opened: Session, look: Look, left: Left | None) -> int:
+    """1 where it is over and something is missing, or nobody goes on who should."""
+    if look.over:
+        return 0 if set(_counts(look)) == {"done"} else 1
+    profile = opened.profile
+    wanted = isinstance(profile, SlurmProfile) and profile.reconcile.enabled
+    return 1 if left and left.job is None and wanted else 0
+
+
+def _step(opened: Session, console: Console) -> tuple[Look, Left | None]:
     """One step, and on Slurm a job that takes the next when these are over."""
-    launcher = Launcher(opened)
+    launcher = Launcher(opened, unattended=True)
     try:
         look = launcher.step()
+    except UserError:
+        launcher.leave_behind(only_itself=True)
+        raise
     finally:
         launcher.lease.release()
+    if look.submitted:
+        look = replace(look, states=opened.look()[1])  # with what was just submitted
     console.print(f"{look.submitted} submitted; ", counts_line(look.states), sep="")
     if look.said:
-        console.print(Text(f"Slurm: {look.said}"))
-    if not look.over:
-        job = launcher.leave_behind()
-        console.print(
-            f"job {job} goes on when these are over; `xtl status` tells"
-            if job
-            else "nobody goes on by itself: run this again"
-        )
-    return look
+        console.print(against(look.said), soft_wrap=True)
+    left = None if look.over else launcher.leave_behind()
+    if left:
+        console.print(Text(_goes_on(left)), soft_wrap=True)
+    return look, left
+
+
+def _goes_on(left: Left) -> str:
+    if left.job:
+        return f"job {left.job} goes on when these are over; `xtl status` tells"
+    why = f" ({left.why})" if left.why else ""
+    return f"nobody goes on by itself{why}: run `xtl sweep --once` again when these are over"
 
 
 def _follow(opened: Session, console: Console) -> Look:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str, mode: int = 0o644) -> None:
     """Replace `path` by `text` so that no reader, and no crash, ever sees a part of it."""
-    staged = _stage(path, text)
+    staged = _stage(path, text, mode)
     staged.replace(path)
     sync_folder(path.parent)
 
@@ -52,7 +52,7 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _stage(path: Path, text: str) -> Path:
+def _stage(path: Path, text: str, mode: int = 0o644) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
@@ -60,7 +60,7 @@ def _stage(path: Path, text: str) -> Path:
         stream.flush()
         os.fsync(stream.fileno())
     staged = Path(name)
-    staged.chmod(0o644)
+    staged.chmod(mode)
     return staged
 
 

@@ -12,18 +12,10 @@ import yaml
 
 from slurm.testbed.layout import existing
 from xtl.errors import UserError
+from xtl.launch.slurm.client import CONFIGURATIONS
 
 _FILE = Path(__file__).with_name("packages.yaml")
 _COMMANDS = ("slurmctld", "slurmd", "slurmdbd", "sbatch", "munged", "mariadbd", "ip", "nsenter")
-_CONFIGURED = tuple(
-    Path(path)
-    for path in (
-        "/etc/slurm/slurm.conf",
-        "/etc/slurm-llnl/slurm.conf",
-        "/usr/local/etc/slurm.conf",
-        "/run/slurm/conf/slurm.conf",
-    )
-)
 _SEARCH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 
 
@@ -50,7 +42,7 @@ def why_not() -> str | None:
 
 
 def configured(
-    environment: Mapping[str, str] = os.environ, files: tuple[Path, ...] = _CONFIGURED
+    environment: Mapping[str, str] = os.environ, files: tuple[Path, ...] = CONFIGURATIONS
 ) -> str | None:
     """What says that this machine has a Slurm already, if anything; a testbed does not count."""
     ours = {str(layout.conf) for layout in existing()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -171,6 +172,44 @@ def test_the_time_left_shrinks_while_a_shard_runs(
         progress._time_left(look(opened, {shard: beat(step)}), 1000.0)
     left = said[::2]
     assert left[0] > left[1] > left[2] > 0
+
+
+DOWN = "sbatch does not answer [slurmctld down]"
+
+
+def said(opened: Session, *words: str) -> list[str]:
+    """What a log file gets of looks in turn at which Slurm said that."""
+    file = StringIO()
+    progress = Progress(opened, Console(file=file, width=80))
+    for word in words:
+        progress.show(replace(look(opened, {}), said=word))
+    return file.getvalue().splitlines()
+
+
+def test_the_picture_says_what_slurm_has_against_it(opened: Session) -> None:
+    assert not any(
+        "Slurm" in line for line in picture(opened, progress_of(opened), look(opened, {}))
+    )
+    lines = picture(opened, progress_of(opened), replace(look(opened, {}), said=DOWN))
+    assert lines[1] == f"Slurm: {DOWN}"
+
+
+def test_a_log_says_what_slurm_has_against_it_when_that_changes(opened: Session) -> None:
+    assert said(opened, "", "") == []
+    assert said(opened, "", DOWN, DOWN, "the queue is full", "", "") == [
+        f"Slurm: {DOWN}", "Slurm: the queue is full", "Slurm: no more of that",
+    ]  # fmt: skip
+
+
+def test_a_terminal_has_it_in_its_picture_alone(opened: Session) -> None:
+    file = StringIO()
+    with Progress(opened, Console(file=file, width=80, force_terminal=True)) as progress:
+        progress.show(replace(look(opened, {}), said=DOWN))
+        shown = progress._live.get_renderable()
+    console = Console(file=StringIO(), width=80, record=True)
+    console.print(shown)
+    assert f"Slurm: {DOWN}" in console.export_text()
+    assert "no more of that" not in file.getvalue()
 
 
 def test_a_benchmark_finds_what_it_imports() -> None:

@@ -266,6 +266,52 @@ def test_commit_and_changes_give_the_frozen_code_again(
 
 
 @pytest.mark.usefixtures("committed")
+@pytest.mark.parametrize(
+    "name", ["jobs/.env", "xtl/.secrets/key.txt", "xtl/tests/big.bin", "xtl/__pycache__/a.pyc"]
+)
+def test_what_is_no_code_is_not_in_the_changes_either(
+    name: str, store: Store, checkout: Path
+) -> None:
+    (checkout / UPDATE).write_text("one\n")
+    (checkout / name).parent.mkdir(exist_ok=True)
+    (checkout / name).write_text("TOKEN=hush\n")
+    folder = freeze(store, checkout).folder
+    found = (folder / "changes.diff").read_text()
+    assert "update.py" in found
+    assert "hush" not in found
+    assert name not in names(folder)
+
+
+@pytest.mark.usefixtures("committed")
+def test_a_hidden_file_of_the_commit_does_not_make_code_dirty(store: Store, checkout: Path) -> None:
+    (checkout / "jobs" / ".env").write_text("TOKEN=none\n")
+    git(checkout, "add", "--force", "jobs/.env")
+    git(checkout, "commit", "--quiet", "--message", "second")
+    (checkout / "jobs" / ".env").write_text("TOKEN=hush\n")
+    frozen = freeze(store, checkout)
+    assert not frozen.code.dirty
+    assert b"hush" not in changes(checkout)
+
+
+@pytest.mark.usefixtures("committed")
+def test_others_read_of_a_copy_what_the_umask_lets_them_and_never_a_profile(
+    store: Store, checkout: Path
+) -> None:
+    modes = {}
+    for mask in (0o022, 0o077):
+        (checkout / UPDATE).write_text(f"mask = {mask}\n")
+        before = os.umask(mask)
+        try:
+            folder = freeze(store, checkout).folder
+        finally:
+            os.umask(before)
+        for name in (str(UPDATE), "slurm/profiles/local.yaml", "changes.diff"):
+            modes[mask, name] = (folder / name).stat().st_mode & 0o777
+    assert {modes[mask, str(UPDATE)] for mask in (0o022,)} == {0o444}
+    assert {mode for key, mode in modes.items() if key != (0o022, str(UPDATE))} == {0o400}
+
+
+@pytest.mark.usefixtures("committed")
 def test_a_frozen_copy_keeps_its_commit_and_changes(store: Store, checkout: Path) -> None:
     (checkout / UPDATE).write_text("one\n")
     frozen = freeze(Store(checkout / "runs" / "demo"), checkout)

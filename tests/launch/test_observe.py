@@ -84,6 +84,7 @@ def test_a_job_that_ended_before_it_began_is_a_false_start_with_its_last_words(
     log.write_text("Traceback\nModuleNotFoundError: No module named 'nothing'\n")
     settle(store, observe(store, plan, answer("gone"), CREATED))
     (line,) = store.false_starts(submission.shards[0][0])
+    assert line.attempt == 1
     assert line.line.endswith("ModuleNotFoundError: No module named 'nothing'")
     assert store.submissions.open() == []
 
@@ -129,6 +130,16 @@ def test_how_the_scheduler_ended_a_job_is_kept_with_its_attempt(tmp_path: Path, 
     assert store.noted_failures(first, 1) == []
     assert store.noted_failures(second, 1) == [over]
     assert state_of(store, plan, EVALUATION, "gone", CREATED) == "failed"
+
+
+def test_a_job_that_left_its_shards_to_others_uses_up_no_try(tmp_path: Path, plan: Plan) -> None:
+    """Another one has them, or a parent was not there yet."""
+    store = Store(tmp_path)
+    submission = submitted(store, plan, TRAINING)
+    store.submissions.note_left(submission.name, "yield")
+    settle(store, observe(store, plan, answer("gone"), CREATED))
+    assert store.false_starts(submission.shards[0][0]) == []
+    assert store.submissions.open() == []
 
 
 def test_a_job_that_the_scheduler_dropped_uses_up_no_try(tmp_path: Path, plan: Plan) -> None:

@@ -161,6 +161,45 @@ def test_folders_may_name_variables_that_are_set(monkeypatch: pytest.MonkeyPatch
         profile.mirror_of(Path("runs/demo"))
 
 
+def test_a_settled_profile_means_the_same_wherever_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCRATCH", "/scratch/me")
+    for name in ("XTL_MIRROR", "XTL_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    text = "root: ../runs\nmirror: mirror\ncache: $SCRATCH/cache\nslurm_conf: etc/slurm.conf"
+    settled = slurm(text).settled(tmp_path)
+    monkeypatch.delenv("SCRATCH")
+    monkeypatch.chdir("/")
+    assert settled.folder_for("demo") == tmp_path / "../runs/demo"
+    assert settled.mirror_of(Path("runs/demo")) == tmp_path / "mirror"
+    assert settled.cache_folder() == Path("/scratch/me/cache")
+    assert settled.slurm_conf == str(tmp_path / "etc/slurm.conf")
+    assert settled.settled(Path("/elsewhere")) == settled
+
+
+def test_what_the_environment_says_of_folders_settles_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XTL_MIRROR", "shared")
+    monkeypatch.setenv("XTL_CACHE", "~/downloads")
+    settled = slurm("mirror: /ours\nroot: $NOWHERE_SET/xtl").settled(tmp_path)
+    for name in ("XTL_MIRROR", "XTL_CACHE"):
+        monkeypatch.delenv(name)
+    assert settled.mirror_of(Path("runs/demo")) == tmp_path / "shared"
+    assert settled.cache_folder() == Path("~/downloads").expanduser()
+    with pytest.raises(UserError, match="root: found \\$NOWHERE_SET/xtl"):
+        settled.folder_for("demo")
+
+
+def test_what_a_profile_does_not_say_is_not_settled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("XTL_MIRROR", "XTL_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    assert slurm().settled(tmp_path) == slurm()
+
+
 def test_without_a_root_a_sweep_lives_in_runs() -> None:
     assert slurm().folder_for("demo") == Path("runs/demo")
 

@@ -162,14 +162,21 @@ def test_a_stale_shard_that_a_live_job_will_run_is_not_submitted_twice(plan: Pla
     assert states(plan, evidence)[chain["target"].id].name == "queued"
 
 
-def test_false_starts_count_beside_attempts(plan: Plan) -> None:
-    evidence = Evidence(attempts=(attempt(1),), job="gone", false_starts=(why(),) * 3)
-    assert not state(plan, "target", {"target": evidence}).retry
+def test_jobs_that_never_began_after_an_attempt_have_a_budget_of_their_own(plan: Plan) -> None:
+    for times, retry in ((2, True), (3, False)):
+        evidence = Evidence(attempts=(attempt(1),), job="gone", false_starts=(why(),) * times)
+        assert state(plan, "target", {"target": evidence}).retry == retry
+
+
+def test_a_job_that_was_preempted_before_it_began_is_tried_again(plan: Plan) -> None:
+    start = Failure(cls="preempted", line="PREEMPTED")
+    assert state(plan, "target", {"target": Evidence(false_starts=(start,))}).retry
+    assert not state(plan, "target", {"target": Evidence(false_starts=(start,) * 11)}).retry
 
 
 def test_a_pardon_gives_a_fresh_budget(plan: Plan) -> None:
     tries = tuple(attempt(number, failed("code")) for number in (1, 2))
-    found = state(plan, "target", {"target": Evidence(attempts=tries, pardoned=(2, 0))})
+    found = state(plan, "target", {"target": Evidence(attempts=tries, pardoned=2)})
     assert found.name == "missing"
 
 
@@ -180,8 +187,20 @@ def test_a_stopped_attempt_is_resumed_while_steps_advance(plan: Plan) -> None:
 
     assert after(10)
     assert after(10, 20, 30, 40, 50, 60)
-    assert after(10, 20, 20), "one may end before its first save"
-    assert not after(10, 20, 20, 20)
+    assert after(500, 900, 0), "one may end before its first save"
+    assert after(10, *[20] * 10)
+    assert not after(10, *[20] * 11)
+
+
+def test_a_time_limit_that_is_met_without_progress_is_met_again(plan: Plan) -> None:
+    def after(*steps: int) -> bool:
+        ends = [stopped(step).model_copy(update={"cause": "time-limit"}) for step in steps]
+        tries = tuple(attempt(number, end) for number, end in enumerate(ends, 1))
+        return state(plan, "target", {"target": Evidence(attempts=tries)}).retry
+
+    assert after(10, 20, 20)
+    assert not after(10, 20, 20, 20, 20)
+    assert not after(0, 0, 0, 0), "an evaluation saves nothing"
 
 
 def test_a_lost_connection_is_an_echo_of_another_ranks_traceback(plan: Plan) -> None:

@@ -8,6 +8,7 @@ submitting from a checkout whose work itself is trivial.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.bench import ROOT
@@ -57,6 +58,41 @@ Execution.run = _instant  # type: ignore[method-assign]
 Execution.__enter__ = lambda self: self  # type: ignore[assignment, method-assign]
 Execution.__exit__ = lambda *_: None  # type: ignore[assignment, method-assign]
 """
+# A launcher dies, as of SIGKILL, right after the nth time that it wrote something or called sbatch.
+DYING = """
+
+import functools as _functools
+import os as _os
+
+_left = 0 if "SLURM_JOB_ID" in _os.environ else int(_os.environ.get("XTL_DIES_AFTER", "0"))
+
+
+def _deadly(function):
+    @_functools.wraps(function)
+    def called(*arguments, **options):
+        global _left
+        found = function(*arguments, **options)
+        _left -= 1
+        if _left == 0:
+            _os.kill(_os.getpid(), 9)
+        return found
+
+    return called
+
+
+write_whole, create_once = _deadly(write_whole), _deadly(create_once)
+"""
+SBATCH = """
+
+import xtl.files as _files
+
+Client.submit = _files._deadly(Client.submit)
+"""
+# Launchers that do not heed one another: all of them submit.
+LEASE = """
+
+Lease.hold = lambda self: True
+"""
 WORKER = """
 
 def _speak_up() -> None:
@@ -72,16 +108,16 @@ def copy_checkout(folder: Path) -> Path:
     return folder
 
 
-def make_trivial(folder: Path) -> Path:
-    """A checkout whose shards do nothing but claim, check their parents and leave a result."""
-    launch = copy_checkout(folder) / "xtl" / "launch"
-    for name, code in {
-        "ranks": RANKS,
-        "claiming": CLAIMING,
-        "execution": EXECUTION,
-        "worker": WORKER,
-    }.items():
-        path = launch / f"{name}.py"
-        text = path.read_text(encoding="utf-8")
-        path.write_text(text + code, encoding="utf-8")
+def plant(folder: Path, codes: Mapping[str, str]) -> Path:
+    """Code at the end of modules of a copied checkout, by module of `xtl`."""
+    for name, code in codes.items():
+        path = folder / "xtl" / f"{name}.py"
+        path.write_text(path.read_text(encoding="utf-8") + code, encoding="utf-8")
     return folder
+
+
+def make_trivial(folder: Path, more: Mapping[str, str] | None = None) -> Path:
+    """A checkout whose shards do nothing but claim, check their parents and leave a result."""
+    work = {"ranks": RANKS, "claiming": CLAIMING, "execution": EXECUTION, "worker": WORKER}
+    codes = {f"launch/{name}": code for name, code in work.items()}
+    return plant(copy_checkout(folder), {**codes, **(more or {})})

@@ -17,7 +17,7 @@ from xtl.launch.sight import Sight
 from xtl.launch.slurm.client import Client, SlurmRefusedError, SlurmSilentError
 from xtl.launch.slurm.discover import discover
 from xtl.launch.slurm.fits import require_fits
-from xtl.launch.slurm.limits import is_full, largest_array, read_limits, room
+from xtl.launch.slurm.limits import is_full, largest_array, longest, read_limits, room
 from xtl.launch.slurm.queue import sights
 
 
@@ -67,8 +67,6 @@ def test_a_job_is_followed_from_its_submission_to_a_persons_cancel(
     sight = until_seen(breakable, "followed", 1, runs, "runs")
     assert sight.job == f"{array}_1"
     assert sight.node in breakable.states()
-    assert sight.left_s is not None
-    assert 0 < sight.left_s <= 300
     assert client.my_jobs() >= 2
     client.cancel([array])
     sight = until_seen(breakable, "followed", 1, gone, "gone")
@@ -172,6 +170,22 @@ def test_the_limit_on_submitted_jobs_is_known_and_its_refusal_is_no_error(
     with pytest.raises(SlurmRefusedError) as caught:
         client.submit(script(tmp_path / "s.sh", "second"))
     assert is_full(caught.value)
+
+
+def test_the_longest_job_of_an_account_and_of_a_qos_is_known(make_testbed: MakeTestbed) -> None:
+    testbed = make_testbed(nodes=1)
+    profile = read_profile("testbed")
+    assert isinstance(profile, SlurmProfile)
+    for change, most in (("user root", 30), ("qos normal", 9)):
+        kind, name = change.split()
+        testbed.run("sacctmgr", "-i", "modify", kind, name, "set", f"MaxWall={most}")
+        limits = read_limits(client_of(testbed), "main")
+        assert longest(limits, profile) == most
+    with pytest.raises(UserError, match=r"time.intermediate: found 00:10:00, .* \(QOS normal\)"):
+        require_fits(profile, limits)
+    for change in ("qos normal", "user root"):
+        testbed.run("sacctmgr", "-i", "modify", *change.split(), "set", "MaxWall=-1")
+    assert longest(read_limits(client_of(testbed), "main"), profile) == 1440
 
 
 def test_a_cluster_without_accounting_is_read_from_the_queue_alone(

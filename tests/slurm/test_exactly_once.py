@@ -6,7 +6,9 @@ The shards' own work is trivial here (checkouts.py), so that there is time for m
 from __future__ import annotations
 
 import random
+import signal
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,29 +16,24 @@ import pytest
 
 from slurm.testbed import Testbed
 from tests.bench import Bench, until
-from tests.slurm.checkouts import make_trivial
+from tests.slurm.checkouts import DYING, LEASE, SBATCH, make_trivial
 from tests.slurm.sweeps import claims, edit_manifest, on
 
 SEED = 20
 
 
-@pytest.fixture
-def trivial(breakable: Testbed, prepared: Bench, tmp_path: Path) -> Bench:
+def trivial(testbed: Testbed, prepared: Bench, folder: Path, planted: Mapping[str, str]) -> Bench:
     """Some thirty jobs of two to four shards, a few in the queue at a time."""
-    checkout = make_trivial(tmp_path / "checkout")
-    copied = replace(prepared.copy(tmp_path / "bench"), checkout=checkout)
+    checkout = make_trivial(folder / "checkout", planted)
+    copied = replace(prepared.copy(folder / "bench"), checkout=checkout)
     edit_manifest(copied, engine={"ranks": 1}, sizes=[0, 16, 32], replicates=list(range(1, 7)))
-    return on(breakable, copied, bundling="training", limits={"submitted": 6})
+    return on(testbed, copied, bundling="training", limits={"submitted": 6})
 
 
-def interrupt(bench: Bench, times: int) -> None:
-    """Launchers that are killed somewhere between their start and two seconds later."""
-    moments = random.Random(SEED)
-    for _ in range(times):
-        launcher = bench.start("sweep")
-        time.sleep(moments.uniform(0.4, 2.5))
-        launcher.kill()
-        launcher.wait()
+def dies_after(bench: Bench, writes: int) -> None:
+    """A launcher that is killed right after so many files and calls of sbatch."""
+    mortal = replace(bench, env=bench.env | {"XTL_DIES_AFTER": str(writes)})
+    assert mortal.run("sweep").returncode == -signal.SIGKILL
 
 
 def assert_each_ran_once(bench: Bench) -> None:
@@ -47,33 +44,55 @@ def assert_each_ran_once(bench: Bench) -> None:
     assert {shard: times for shard, times in counts.items() if times > 1} == {}
 
 
-def test_launchers_killed_while_they_submit(trivial: Bench) -> None:
-    interrupt(trivial, 4)
-    trivial.sweep()
-    assert_each_ran_once(trivial)
+MORTAL = {"files": DYING, "launch/slurm/client": SBATCH}
+
+
+def test_launchers_killed_around_sbatch(
+    breakable: Testbed, prepared: Bench, tmp_path: Path
+) -> None:
+    """One after the other is killed a write later: at the shards, the submissions, the batch, and
+    on either side of sbatch."""
+    bench = trivial(breakable, prepared, tmp_path, MORTAL)
+    first = random.Random(SEED).randint(8, 12)
+    for writes in range(first, first + 6):
+        dies_after(bench, writes)
+    bench.sweep()
+    assert_each_ran_once(bench)
 
 
 @pytest.mark.long
-def test_launchers_killed_at_twenty_instants(trivial: Bench) -> None:
-    interrupt(trivial, 20)
-    trivial.sweep()
-    assert_each_ran_once(trivial)
+@pytest.mark.timeout(900)
+def test_launchers_killed_at_twenty_instants(
+    breakable: Testbed, prepared: Bench, tmp_path: Path
+) -> None:
+    bench = trivial(breakable, prepared, tmp_path, MORTAL)
+    instants = random.Random(SEED).sample(range(1, 33), 20)
+    for writes in instants:
+        dies_after(bench, writes)
+    bench.sweep()
+    assert_each_ran_once(bench)
 
 
-def test_two_launchers_at_once(trivial: Bench) -> None:
-    launchers = [trivial.start("sweep"), trivial.start("sweep")]
+def test_two_launchers_at_once_that_do_not_heed_one_another(
+    breakable: Testbed, prepared: Bench, tmp_path: Path
+) -> None:
+    """Both submit all there is; the claims alone keep it right."""
+    bench = trivial(breakable, prepared, tmp_path, {"launch/lease": LEASE})
+    launchers = [bench.start("sweep"), bench.start("sweep")]
     assert [launcher.wait() for launcher in launchers] == [0, 0]
-    assert_each_ran_once(trivial)
+    assert_each_ran_once(bench)
 
 
-def test_slurmctld_restarted_in_between(trivial: Bench, breakable: Testbed) -> None:
-    launcher = trivial.start("sweep")
-    until(lambda: len(claims(trivial)) > 3)
+def test_slurmctld_restarted_in_between(
+    breakable: Testbed, prepared: Bench, tmp_path: Path
+) -> None:
+    bench = trivial(breakable, prepared, tmp_path, {})
+    launcher = bench.start("sweep")
+    until(lambda: len(claims(bench)) > 3)
     breakable.stop_controller()
-    shards = trivial.shards()
-    assert not {shard["state"] for shard in shards.values()} & {"failed", "lost"}
+    assert not {shard["state"] for shard in bench.shards().values()} & {"failed", "lost"}
     time.sleep(3)
     breakable.start_controller()
     output, _ = launcher.communicate()
     assert launcher.returncode == 0, output
-    assert_each_ran_once(trivial)
+    assert_each_ran_once(bench)

@@ -68,46 +68,6 @@ def test_a_dry_run_prints_the_scripts_and_submits_nothing(
     assert sorted(bench.folder.rglob("*")) == before
 
 
-def test_a_preempted_shard_goes_on_where_it_was_and_gives_the_same_result(
-    breakable: Testbed, prepared: Bench, swept: Bench, tmp_path: Path
-) -> None:
-    bench = on(breakable, prepared.copy(tmp_path), partition="low")
-    launcher = bench.start("sweep")
-    training = next(key for key, shard in bench.shards().items() if key == "0 s1 → lookup-qa")
-    until(lambda: bool(bench.shards()[training]["step"]))
-    submit(breakable, "sleep 1", "--partition=high", "--nodes=4", "--exclusive")
-    output, _ = launcher.communicate()
-    assert launcher.returncode == 0, output
-    assert sum(claims(bench).values()) > 9, "nothing was preempted"
-    assert any(result["training"]["resumed_from"] for result in bench.results().values()
-               if result["training"])  # fmt: skip
-    assert artifacts(bench) == artifacts(swept)
-    assert scores(bench) == scores(swept)
-
-
-@pytest.mark.long
-def test_a_shard_that_meets_its_time_limit_goes_on_and_gives_the_same_result(
-    testbed: Testbed, prepared: Bench, tmp_path: Path
-) -> None:
-    """Slurm's least limit is a minute; the training takes more than two of them."""
-    longer = {"targets": [{"task": "lookup-qa", "languages": ["en"], "training": {
-        "epochs": 60, "batch_size": 4, "learning_rate": 1e-3}}]}  # fmt: skip
-    benches = []
-    for name, minutes in (("limited", 1), ("free", 60)):
-        bench = prepared.copy(tmp_path / name)
-        edit_manifest(bench, sizes=[0], retrieval=[], **longer)
-        times = dict.fromkeys(("intermediate", "target", "evaluate"), minutes)
-        # a chain's time is the sum over its stages: here a training's and an evaluation's
-        benches.append(on(testbed, bench, time=times, bundling="training", signal_seconds=20))
-    limited, free = benches
-    assert limited.run("sweep").returncode == 0
-    assert free.run("sweep").returncode == 0
-    attempts = max(claims(limited).values())
-    assert attempts >= 2, "no limit was met"
-    assert artifacts(limited) == artifacts(free)
-    assert scores(limited) == scores(free)
-
-
 def test_what_a_person_cancels_stays_cancelled(
     breakable: Testbed, prepared: Bench, tmp_path: Path
 ) -> None:

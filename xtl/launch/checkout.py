@@ -17,6 +17,7 @@ CHECKOUT = Path(xtl.__file__).parents[1]
 """Where `xtl` was imported from: a checkout, an installation, or a frozen copy of one."""
 
 _SKIPPED = ("__pycache__", "tests")
+_OTHERS = [f":(exclude,glob)**/{name}{part}" for name in (".*", *_SKIPPED) for part in ("", "/**")]
 _MOST_FILES, _MOST_BYTES = 4000, 16 * 2**20  # some 20 times what xtl has
 
 
@@ -59,20 +60,21 @@ def commit(checkout: Path = CHECKOUT) -> str:
 
 
 def changes(checkout: Path = CHECKOUT) -> bytes:
-    """The packages' `git diff HEAD`, files that git does not know yet included."""
+    """The packages' `git diff HEAD`, files that git does not know yet included, without what
+    `files_of` leaves out: hidden files are a person's own, and may hold secrets."""
     if _frozen(checkout) is not None:
         return (checkout / "changes.diff").read_bytes()
     if not _is_tracked(checkout):
         return b""
-    packages = [name for name in PACKAGES if (checkout / name).is_dir()]
+    paths = [name for name in PACKAGES if (checkout / name).is_dir()] + _OTHERS
     plain = ("--binary", "--no-color", "--no-ext-diff", "--no-textconv")
     # An index of our own: the user's is left alone, and new files can be entered in it.
     with tempfile.TemporaryDirectory() as own:
         index = str(Path(own, "index"))
         _git(checkout, "read-tree", "HEAD", index=index)
-        _git(checkout, "add", "--intent-to-add", "--", *packages, index=index)
+        _git(checkout, "add", "--intent-to-add", "--", *paths, index=index)
         prefixes = ("--src-prefix=a/", "--dst-prefix=b/")
-        return _git(checkout, "diff", *plain, *prefixes, "HEAD", "--", *packages, index=index)
+        return _git(checkout, "diff", *plain, *prefixes, "HEAD", "--", *paths, index=index)
 
 
 def _frozen(folder: Path) -> dict[str, str] | None:

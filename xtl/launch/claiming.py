@@ -14,16 +14,32 @@ from xtl.launch.store import Store
 _VERSIONED = ("torch", "transformers", "datasets", "deepspeed", "wandb")
 
 
+_PATIENCE_S = 30.0  # a result of another node may be that late on a network file system
+
+
 def claim_shard(store: Store, submission: Submission, shard: str, attempt: int) -> tuple[str, int]:
-    """Rank 0's decision: `skip` what is done, `run` the attempt that was claimed, or `yield`."""
+    """Rank 0's decision: `skip` what is done, `run` the attempt that was claimed, `yield` to who
+    has it, or leave `early`, without a try used up, where a parent is not there."""
     if _is_done(store, shard):
         return "skip", attempt
+    if not _parents_are_there(store, shard):
+        return "early", attempt
     claim = _make_claim(submission, shard, attempt)
     earlier = store.attempt(shard, attempt)
     while earlier and earlier.claim.job == claim.job and earlier.claim.restarts < claim.restarts:
         claim = claim.model_copy(update={"attempt": claim.attempt + 1})  # this job, requeued
         earlier = store.attempt(shard, claim.attempt)
     return "run" if store.claim(claim) else "yield", claim.attempt
+
+
+def _parents_are_there(store: Store, shard: str) -> bool:
+    """Whatever the scheduler's dependency said: one that it has forgotten counts as satisfied."""
+    limit = time.monotonic() + _PATIENCE_S
+    while any(store.parent_digest(parent) is None for parent in store.read_shard(shard).parents):
+        if time.monotonic() > limit:
+            return False
+        time.sleep(1)
+    return True
 
 
 def _is_done(store: Store, shard: str) -> bool:

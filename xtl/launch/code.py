@@ -209,10 +209,13 @@ def _place(folder: Path, contents: Mapping[str, bytes]) -> None:
 
 
 def _write(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Read-only files; the folders stay writable for Python's caches of compiled code."""
+    """Read-only files; the folders stay writable for Python's caches of compiled code. Who else may
+    read them is the umask's to say; what may hold a profile's `environment` is the user's alone."""
     for place in {(folder / name).parent for name in contents}:
         place.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
         path = folder / name
+        own = name == "changes.diff" or name.startswith("slurm/profiles/")
+        path.touch(0o600 if own else 0o666)
         path.write_bytes(content)
-        path.chmod(0o444)
+        path.chmod(path.stat().st_mode & 0o444)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,7 +18,8 @@ from xtl.sweep.plan import Plan
 @dataclass(frozen=True)
 class Drafts:
     """Writes the submissions of one sweep. `code` is the folder of the frozen code that its jobs
-    run, `fit` the ZeRO stage and micro-batch of its trainings."""
+    run, `fit` the ZeRO stage and micro-batch of its trainings; `leads` renews the launcher's lease
+    and says whether it still has it."""
 
     store: Store
     plan: Plan
@@ -26,6 +28,7 @@ class Drafts:
     code: Path
     commit: str
     fit: Fit
+    leads: Callable[[], bool]
 
     def write(
         self,
@@ -40,6 +43,7 @@ class Drafts:
         """The shards and their submission, on disk. None if another launcher took its name."""
         for shard in bundle.members:
             self.store.write_shard(self.plan.shards[shard])
+        zero_stage, micro_batch = self._engine(bundle)
         submission = Submission(
             name=self._free_name(bundle),
             sweep=self.plan.sweep,
@@ -48,8 +52,8 @@ class Drafts:
             slot=slot,
             batch=batch,
             ranks=self.ranks,
-            zero_stage=self.fit.zero_stage,
-            micro_batch=self.fit.micro_batch,
+            zero_stage=zero_stage,
+            micro_batch=micro_batch,
             minutes=minutes,
             signal_seconds=signal_seconds,
             mirror=self.store.relative(self.mirror),
@@ -58,6 +62,16 @@ class Drafts:
             created=time.time(),
         )
         return submission if self.store.submissions.write(submission) else None
+
+    def _engine(self, bundle: Bundle) -> tuple[int, int]:
+        """What a shard's checkpoint was made with, where there is one: to go on from it, bit for
+        bit, takes the same."""
+        for shard in bundle.members:
+            for attempt in self.store.attempts(shard)[::-1]:
+                earlier = self.store.submissions.find(attempt.claim.submission)
+                if attempt.saved and earlier:
+                    return earlier.zero_stage, earlier.micro_batch
+        return self.fit.zero_stage, self.fit.micro_batch
 
     def _free_name(self, bundle: Bundle) -> str:
         """The first shard and its attempt, and a count of the jobs that were to run these."""

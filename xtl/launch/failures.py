@@ -16,8 +16,8 @@ RETRIES: dict[FailureClass, int] = {
 }
 """How often a class is tried again by itself. Absent: never, a person looks at it first."""
 
-RESUMED: frozenset[FailureClass] = frozenset({"preempted", "time-limit"})
-"""Resumed without limit while steps advance."""
+PATIENCE: dict[FailureClass, int] = {"preempted": 10, "time-limit": 3}
+"""Resumed without limit while steps advance: one at least of so many attempts must get further."""
 
 _STORAGE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.ESTALE})
 _STORAGE_WORDS = ("no space left", "quota exceeded", "stale file handle")
@@ -71,6 +71,6 @@ def failure_of(attempt: Attempt, noted: Sequence[Failure]) -> Failure:
 
 def retried(cls: FailureClass, failures: Sequence[FailureClass], advanced: bool) -> bool:
     """Whether a shard whose counted failures are `failures`, the last of `cls`, runs again."""
-    if cls in RESUMED:
+    if cls in PATIENCE:
         return advanced
     return failures.count(cls) <= RETRIES.get(cls, 0)

@@ -18,7 +18,7 @@ from xtl.launch.reconcile import Decision, decide
 from xtl.launch.session import Session
 from xtl.launch.slurm.client import SlurmSilentError
 from xtl.launch.slurm.scheduler import SlurmScheduler
-from xtl.launch.slurm.unattended import leave_behind
+from xtl.launch.slurm.unattended import Left, is_reconciler, leave_behind
 from xtl.launch.slurm.waves import Wave
 from xtl.launch.states import State
 
@@ -37,13 +37,19 @@ class Look:
 
 @dataclass
 class Launcher:
-    """Drives one sweep until it is over. The lease only saves work: claims keep it right."""
+    """Drives one sweep until it is over. The lease only saves work: claims keep it right.
+
+    `unattended`: nobody follows the sweep, so that a job will have to go on with it.
+    """
 
     session: Session
     submitted: int = 0
+    unattended: bool = False
 
     def __post_init__(self) -> None:
         self.lease = Lease(self.session.store.root)
+        if isinstance(self.session.scheduler, SlurmScheduler):
+            self.session.scheduler.unattended = self.unattended
 
     @cached_property
     def frozen(self) -> Frozen:
@@ -75,7 +81,8 @@ class Launcher:
                 sent = scheduler.submit(drafts, decision.bundles, observation)
                 self.submitted += sum(len(submission.shards) for submission in sent)
         over = not observation.alive and not decision.bundles
-        return Look(observation, known, self.submitted, leading, over, scheduler.said)
+        said = scheduler.said or _stuck(observation)
+        return Look(observation, known, self.submitted, leading, over, said)
 
     def scripts(self, decision: Decision, seen: Observation) -> list[str]:
         """The sbatch scripts of what was decided, written nowhere; none where Slurm runs nothing.
@@ -95,11 +102,13 @@ class Launcher:
         except SlurmSilentError as error:
             raise UserError(f"Slurm does not answer: {error}") from None
 
-    def leave_behind(self) -> str | None:
-        """Have the next step taken by a job of its own; its id, None where there is none."""
+    def leave_behind(self, only_itself: bool = False) -> Left:
+        """Have the next step taken by a job of its own; `only_itself`: only from such a job."""
         scheduler, session = self.session.scheduler, self.session
         if not isinstance(scheduler, SlurmScheduler):
-            return None
+            return Left(None, "there is no Slurm")
+        if only_itself and not is_reconciler(session.store, session.plan):
+            return Left(None, "it was asked for by a person")
         seen, _ = session.look()  # with what was just submitted
         return leave_behind(scheduler, session.store, session.plan, self.frozen.folder, seen)
 
@@ -113,4 +122,15 @@ class Launcher:
             code=code,
             commit=commit,
             fit=session.fit,
+            leads=self.lease.hold,
         )
+
+
+def _stuck(observation: Observation) -> str:
+    """Jobs that will wait for ever unless somebody acts; empty where there are none."""
+    alive = (observation.sights[submission.name] for submission in observation.alive)
+    stuck = [sight for sight in alive if sight.stuck]
+    if not stuck:
+        return ""
+    jobs = ", ".join(sight.job for sight in stuck[:3]) + (", …" if stuck[3:] else "")
+    return f"{len(stuck)} jobs will not start by themselves ({jobs}): {stuck[0].reason}"

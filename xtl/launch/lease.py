@@ -38,6 +38,10 @@ class Lease:
         write_whole(self._path, self._text())
         return True
 
+    def is_led(self) -> bool:
+        """Whether a live launcher has it, another than this process."""
+        return self._other()
+
     def release(self) -> None:
         if not self._other():
             self._path.unlink(missing_ok=True)
@@ -51,7 +55,8 @@ class Lease:
         if not isinstance(found, dict) or time.time() - float(found.get("time", 0)) > _STALE_S:
             return False
         own = all(found.get(key) == value for key, value in self._own.items())
-        return not own and (found.get("host") != self._own["host"] or _exists(found.get("pid")))
+        there = found.get("host") != self._own["host"] or _exists(found.get("pid"))
+        return not own and there
 
 
 def _exists(pid: object) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from xtl.launch.records import Attempt, Failure, Job, Submission
+from xtl.launch.records import Attempt, Failure, FalseStart, Job, Submission
 from xtl.launch.sight import Liveness, Sight
 from xtl.launch.states import SILENCE_LIMIT_S, Evidence
 from xtl.launch.store import Store
@@ -56,7 +57,7 @@ def settle(store: Store, observation: Observation) -> None:
             attempt = store.attempt(shard, number)
             if sight.failure and attempt and _unfinished(attempt):
                 store.note_failure(shard, number, sight.failure)
-        if not claimed and not sight.dropped:
+        if not (claimed or sight.dropped or store.submissions.has_left(submission.name)):
             _note_false_start(store, submission, sight)
         store.submissions.close(submission.name)
 
@@ -142,9 +143,10 @@ def _note_false_start(store: Store, submission: Submission, sight: Sight) -> Non
     said = _last_words(store, submission) or "it left no word"
     line = f"job {submission.name} ended before it began: {said}"
     failure = sight.failure or Failure(cls="unknown", line=line)
-    without = [shard for shard, _ in submission.shards if store.result(shard) is None]
-    for shard in without if failure.cls == "cancelled" else without[:1]:
-        store.note_false_start(shard, submission.name, failure)
+    without = [entry for entry in submission.shards if store.result(entry[0]) is None]
+    for shard, attempt in without if failure.cls == "cancelled" else without[:1]:
+        start = FalseStart(**failure.model_dump(), attempt=attempt, time=time.time())
+        store.note_false_start(shard, submission.name, start)
 
 
 def _last_words(store: Store, submission: Submission) -> str:

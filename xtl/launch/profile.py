@@ -6,7 +6,7 @@ import os
 import re
 from abc import abstractmethod
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -41,8 +41,8 @@ class Mail(Keys):
 class Limits(Keys):
     """What one sweep may take; null: what the cluster allows."""
 
-    at_once: Positive | None = None  # array tasks that run at once
-    submitted: Positive | None = None  # array tasks in the queue at once
+    at_once: Positive | None = None  # tasks of each array that run at once
+    submitted: Positive | None = None  # of all the user's jobs in the queue
 
 
 class Reconcile(Keys):
@@ -51,6 +51,8 @@ class Reconcile(Keys):
     enabled: bool = True
     time: Minutes = 30
     partition: Word | None = None  # null: the profile's
+    account: Word | None = None  # null: the profile's
+    qos: Word | None = None  # null: the profile's, or the default in a partition of its own
     memory_gib: Gib = 2.0
 
 
@@ -83,6 +85,18 @@ class Profile(Keys):
         chosen = os.environ.get("XTL_CACHE") or self.cache
         base = os.environ.get("XDG_CACHE_HOME", "~/.cache")
         return _folder("cache", chosen or f"{base}/xtl")
+
+    def settled(self, base: Path) -> Self:
+        """The same wherever it is read: folders are absolute, from `base` (absolute) where they
+        were relative, with what XTL_MIRROR and XTL_CACHE say. What names a variable that is not set
+        stays as it is: where it is used, it is said to be missing."""
+        chosen = {
+            "root": self.root,
+            "mirror": os.environ.get("XTL_MIRROR") or self.mirror,
+            "cache": os.environ.get("XTL_CACHE") or self.cache,
+        }
+        places = {key: _absolute(base, text) for key, text in chosen.items() if text}
+        return self.model_copy(update=places)
 
     @property
     def rates(self) -> Rates:
@@ -162,6 +176,24 @@ class SlurmProfile(Profile):
         nodes = next(count for count in shares if ranks <= count * self.ranks)
         return nodes, ranks // nodes
 
+    @property
+    def reconciling(self) -> SlurmProfile:
+        """Where the job that reconciles runs, and whom it is charged to. What chooses nodes of one
+        partition is not meant for those of another; features are not meant for one CPU at all."""
+        own = self.reconcile
+        place = {"constraint": None, "account": own.account or self.account}
+        if own.partition:
+            away = {"qos": own.qos, "reservation": None, "exclude": None}
+            place |= {"partition": own.partition, **away}
+        elif own.qos:
+            place["qos"] = own.qos
+        return self.model_copy(update=place)
+
+    def settled(self, base: Path) -> Self:
+        found = super().settled(base)
+        conf = str(base / self.slurm_conf) if self.slurm_conf else None
+        return found.model_copy(update={"slurm_conf": conf})
+
     def slots_for(self, ranks: int) -> int:
         """Jobs at once, of any size: the profile's limits, as far as it has any."""
         return self.limits.at_once or self.limits.submitted or UNTHROTTLED
@@ -219,3 +251,8 @@ def _folder(key: str, text: str) -> Path:
     if "$" in found:
         raise UserError(f"profile: {key}: found {text}, expected variables that are set here")
     return Path(found).expanduser()
+
+
+def _absolute(base: Path, text: str) -> str:
+    found = os.path.expandvars(text)
+    return text if "$" in found else str(base / Path(found).expanduser())

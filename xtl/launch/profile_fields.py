@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-_CLOCK = re.compile(r"(?:(\d+)-)?(\d+):([0-5]\d):([0-5]\d)")
+from xtl.launch.clocks import seconds_of
+
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MAIL_TYPES = (
     *("NONE", "BEGIN", "END", "FAIL", "REQUEUE", "ALL", "INVALID_DEPEND", "STAGE_OUT"),
@@ -21,11 +21,10 @@ def minutes(value: object) -> int:
     problem = ValueError('D-HH:MM:SS, HH:MM:SS or whole minutes, one at least (such as "08:00:00")')
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise problem
-    clock = _CLOCK.fullmatch(str(value).strip())
-    if clock:
-        days, hours, mins, seconds = (int(part or 0) for part in clock.groups())
-        found = (days * 24 + hours) * 60 + mins + math.ceil(seconds / 60)
-    elif str(value).strip().isdecimal():
+    seconds = seconds_of(text := str(value))
+    if seconds is not None and text.count(":") == 2:  # two figures alone would be either
+        found = -(-seconds // 60)
+    elif text.strip().isdecimal():
         found = int(value)
     else:
         raise problem

@@ -43,6 +43,13 @@ class Failure(Record):
     rank: int | None = None
 
 
+class FalseStart(Failure):
+    """Of a job that ended before it claimed the attempt that it was given."""
+
+    attempt: int
+    time: float
+
+
 class Claim(Record):
     """An attempt: one execution of a shard, fenced by its number and by job id and restarts."""
 

@@ -25,6 +25,7 @@ from xtl.launch.slurm.client import Client, SlurmSilentError, configured
 from xtl.launch.slurm.fits import require_fits
 from xtl.launch.slurm.limits import Limits, keep_limits, read_limits
 from xtl.launch.slurm.scheduler import SlurmScheduler
+from xtl.launch.slurm.unattended import find_reconciler
 from xtl.launch.slurm.watch import Watch
 from xtl.launch.states import State, states
 from xtl.launch.store import Store
@@ -130,13 +131,20 @@ class Session:
         assert isinstance(self.profile, SlurmProfile)
         return read_limits(self._watch.client, self.profile.partition, self.store.cluster_path)
 
+    def reconciler(self) -> Sight | None:
+        """The job that goes on with a detached sweep; None where there is none, or no answer."""
+        if not isinstance(self.scheduler, SlurmScheduler):
+            return None
+        return find_reconciler(self.scheduler, self.store, self.plan)
+
     def settle_in(self) -> None:
         """Keep manifest and profile in the sweep's folder, which then tells everything alone."""
         text = self.manifest_path.read_text(encoding="utf-8")
         if self.manifest_path.resolve() != self.store.manifest_path.resolve():
             write_whole(self.store.manifest_path, text)
-        profile = yaml.safe_dump(self.profile.model_dump(mode="json"), sort_keys=False)
-        write_whole(self.store.profile_path, profile)
+        settled = self.profile.settled(Path.cwd()).model_dump(mode="json")
+        text = yaml.safe_dump(settled, sort_keys=False)
+        write_whole(self.store.profile_path, text, mode=0o600)  # its environment may be secret
         if "_limits" in self.__dict__:  # the cluster was asked
             keep_limits(self._limits, self.store.cluster_path)
 

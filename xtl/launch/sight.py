@@ -19,7 +19,6 @@ class Sight:
     state: str = ""  # the scheduler's own word: PENDING, RUNNING, TIMEOUT, CANCELLED by 0 ...
     reason: str = ""  # why it waits, in words for people
     node: str = ""  # where it runs or ran
-    left_s: float | None = None  # seconds until its time limit
     asked: bool = True  # False: the scheduler did not answer, so absence proves nothing
     failure: Failure | None = None  # what the scheduler alone knows of a bad end
     dropped: bool = False  # ended by the scheduler before it began: no try was used up

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from xtl.launch.failures import RETRIES, failure_of, retried
-from xtl.launch.records import Attempt, Failure, Heartbeat, Result
+from xtl.launch.failures import PATIENCE, failure_of, retried
+from xtl.launch.records import Attempt, Failure, FailureClass, Heartbeat, Result
 from xtl.launch.sight import Liveness, Sight
 from xtl.sweep.plan import Plan
 from xtl.sweep.shard import Shard
@@ -36,8 +36,8 @@ class Evidence:
     job: Liveness | None = None
     waiting: bool = False  # a live job will come to it
     sight: Sight | None = None
-    false_starts: tuple[Failure, ...] = ()
-    pardoned: tuple[int, int] = (0, 0)
+    false_starts: tuple[Failure, ...] = ()  # of jobs that never began, since the latest attempt
+    pardoned: int = 0  # attempts up to this one no longer count
 
 
 @dataclass(frozen=True)
@@ -116,28 +116,33 @@ def _fresh(shard: Shard, result: Result, own: Evidence, evidence: Mapping[str, E
 
 def _without_result(own: Evidence) -> State:
     """Failed, with what is done about it, or missing. Jobs that never began count as tries."""
-    attempts, false_starts = own.pardoned
-    tries = [entry for entry in own.attempts if entry.claim.attempt > attempts]
-    starts = own.false_starts[false_starts:]
-    within = len(starts) <= RETRIES["unknown"]
+    tries = [entry for entry in own.attempts if entry.claim.attempt > own.pardoned]
+    if own.false_starts:
+        last, starts = own.false_starts[-1], [start.cls for start in own.false_starts]
+        return State("failed", failure=last, retry=retried(last.cls, starts, _begun(starts)))
     if tries and not _ended_well(tries[-1]):
         failure = failure_of(tries[-1], own.noted)
         earlier = [failure_of(entry, ()).cls for entry in tries[:-1] if not _ended_well(entry)]
-        retry = retried(failure.cls, [*earlier, failure.cls], _advanced(tries))
-        return State("failed", failure=failure, retry=retry and within)
-    if starts:
-        return State("failed", failure=starts[-1], retry=within and starts[-1].cls == "unknown")
+        advanced = _advanced(tries, PATIENCE.get(failure.cls, 1))
+        retry = retried(failure.cls, [*earlier, failure.cls], advanced)
+        return State("failed", failure=failure, retry=retry)
     return State("missing")
+
+
+def _begun(starts: list[FailureClass]) -> bool:
+    """Of jobs that never began: whether that may still be bad luck."""
+    return starts.count(starts[-1]) <= PATIENCE.get(starts[-1], 0)
 
 
 def _ended_well(attempt: Attempt) -> bool:
     return attempt.end is not None and attempt.end.status == "done"
 
 
-def _advanced(attempts: list[Attempt]) -> bool:
-    """Whether the last three attempts together got further: one may end before its first save."""
-    saved = [attempt.saved for attempt in attempts[-3:]]
-    return len(saved) < 3 or saved[-1] > saved[0]
+def _advanced(attempts: list[Attempt], patience: int) -> bool:
+    """Whether one of the latest attempts, `patience` of them, got further than all before them:
+    one may end before its first save, and an evaluation never saves."""
+    saved = [attempt.saved for attempt in attempts]
+    return max(saved[-patience:]) > max(saved[:-patience], default=-1)
 
 
 def _blocked(shard: Shard, plan: Plan, found: Mapping[str, State]) -> State | None:

@@ -33,7 +33,7 @@ class StopFlag:
         return flag
 
     def _set(self, number: int, frame: FrameType | None) -> None:
-        self.signal = number
+        self.signal = self.signal or number  # at its limit a job gets SIGTERM after SIGUSR2
 
     def cause(self, submission: Submission) -> FailureClass:
         """Why it was asked: the signal that Slurm gives before a time limit comes at its time."""

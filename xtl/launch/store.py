@@ -16,6 +16,7 @@ from xtl.launch.records import (
     Claim,
     End,
     Failure,
+    FalseStart,
     Heartbeat,
     Result,
     read_record,
@@ -193,24 +194,32 @@ class Store:
         paths = sorted(self._attempt(shard, attempt).glob("failure-*.json"))
         return [found for path in paths if (found := read_record(path, Failure))]
 
-    # -- pardons: attempts up to this number no longer count against the retry budget ----------
-    def pardon(self, shard: str) -> None:
-        attempts, starts = self.latest_attempt(shard), len(self.false_starts(shard))
-        text = json.dumps({"attempts": attempts, "false_starts": starts})
+    # -- pardons: attempts and false starts up to now no longer count against the retry budget --
+    def pardon(self, shard: str, now: float) -> None:
+        text = json.dumps({"attempts": self.latest_attempt(shard), "time": now})
         write_whole(self.shard(shard) / "pardon.json", text)
 
-    def pardoned(self, shard: str) -> tuple[int, int]:
-        found = read_json(self.shard(shard) / "pardon.json") or {}
-        return int(found.get("attempts", 0)), int(found.get("false_starts", 0))
+    def pardoned(self, shard: str) -> int:
+        """The latest attempt that no longer counts."""
+        return int(self._pardon(shard).get("attempts", 0))
 
-    def note_false_start(self, shard: str, submission: str, failure: Failure) -> None:
-        """A job that ended without claiming its first shard."""
+    def _pardon(self, shard: str) -> dict[str, float]:
+        return read_json(self.shard(shard) / "pardon.json") or {}
+
+    def note_false_start(self, shard: str, submission: str, start: FalseStart) -> None:
+        """A job that ended without claiming the shard."""
         path = self.shard(shard) / "false-starts" / f"{submission}.json"
-        create_once(path, failure.model_dump_json())
+        create_once(path, start.model_dump_json())
 
-    def false_starts(self, shard: str) -> list[Failure]:
-        paths = sorted((self.shard(shard) / "false-starts").glob("*.json"))
-        return [found for path in paths if (found := read_record(path, Failure))]
+    def false_starts(self, shard: str) -> list[FalseStart]:
+        """Those that count: since the pardon, at an attempt that nobody has claimed since."""
+        paths = (self.shard(shard) / "false-starts").glob("*.json")
+        found = (start for path in paths if (start := read_record(path, FalseStart)))
+        latest, since = self.latest_attempt(shard), self._pardon(shard).get("time", 0)
+        return sorted(
+            (start for start in found if start.attempt > latest and start.time > since),
+            key=lambda start: start.time,
+        )
 
 
 def _numbers(folder: Path) -> list[int]:

@@ -5,10 +5,14 @@ Batches: which submissions one sbatch call brings, and the id of the array that 
 
 from __future__ import annotations
 
+import secrets
+import shutil
 from pathlib import Path
 
 from xtl.files import create_once, names_in, write_whole
 from xtl.launch.records import Batch, Job, Submission, read_record
+
+_MARK = ".mark-"
 
 
 class Submissions:
@@ -30,6 +34,17 @@ class Submissions:
 
     def job(self, submission: str) -> Job | None:
         return read_record(self.folder(submission) / "job.json", Job)
+
+    def withdraw(self, submission: str) -> None:
+        """There is no job of it and there will be none: its name is free again."""
+        shutil.rmtree(self.folder(submission))
+
+    def note_left(self, submission: str, outcome: str) -> None:
+        """Its job left shards undone without having failed: `yield`, `early` or `stopped`."""
+        write_whole(self.folder(submission) / "left", outcome)
+
+    def has_left(self, submission: str) -> bool:
+        return (self.folder(submission) / "left").exists()
 
     def close(self, submission: str) -> None:
         """Its job is over and its shards were looked at: it need not be asked about again."""
@@ -61,14 +76,21 @@ class Batches:
         return self.root / name
 
     def count(self) -> int:
-        return len(names_in(self.root))
+        return sum(not name.startswith(_MARK) for name in names_in(self.root))
+
+    def mark(self) -> str:
+        """What tells the jobs of this folder from those of an earlier one in its place, which Slurm
+        remembers by the same names; empty before the first batch."""
+        found = [name for name in names_in(self.root) if name.startswith(_MARK)]
+        return min(found).removeprefix(_MARK) if found else ""
 
     def reserve(self, prefix: str) -> str:
-        """A name that no other launcher takes: `<prefix>-0001` and on."""
-        self.root.mkdir(parents=True, exist_ok=True)
+        """A name that no other launcher takes: `<prefix>-<mark>-0001` and on."""
+        if not self.mark():
+            create_once(self.root / f"{_MARK}{secrets.token_hex(2)}", "")
         number = self.count() + 1
         while True:
-            name = f"{prefix}-{number:04}"
+            name = f"{prefix}-{self.mark()}-{number:04}"
             try:
                 self.folder(name).mkdir()
             except FileExistsError:
@@ -89,16 +111,13 @@ class Batches:
     def job(self, name: str) -> Job | None:
         return read_record(self.folder(name) / "job.json", Job)
 
-    def refuse(self, name: str, line: str) -> None:
+    def withdraw(self, name: str) -> None:
         """sbatch has said no: there is no such array and there will be none."""
-        write_whole(self.folder(name) / "refused", line)
+        shutil.rmtree(self.folder(name))
 
     def last_words(self, name: str, index: int) -> str:
         """The last line that any rank of a task wrote on its error stream."""
         return _last_line(sorted(self.folder(name).glob(f"logs/*_{index}_*_log.err")))
-
-    def refused(self, name: str) -> bool:
-        return (self.folder(name) / "refused").exists()
 
 
 def _last_line(logs: list[Path]) -> str:

@@ -9,14 +9,22 @@ import os
 import sys
 from pathlib import Path
 
+from xtl.launch.stopping import StopFlag
 from xtl.launch.store import Store
+
+UNFINISHED = 75
+"""Exit status of a job that leaves shards undone without having failed: jobs that wait for it with
+afterok must not begin. (EX_TEMPFAIL of sysexits.h.)"""
 
 
 def main(root: str, kind: str, name: str) -> None:
+    stop = StopFlag.install()  # before the imports, which take seconds
     store = Store(Path(root))
     from xtl.launch.worker import run_submission
 
-    run_submission(store, name if kind == "submission" else _of_batch(store, name))
+    submission = name if kind == "submission" else _of_batch(store, name)
+    if not run_submission(store, submission, stop):
+        sys.exit(UNFINISHED)
 
 
 def _of_batch(store: Store, name: str) -> str:

@@ -23,15 +23,18 @@ from xtl.launch.store import Store
 log = logging.getLogger(__name__)
 
 
-def run_submission(store: Store, name: str) -> None:
-    """Run the shards of a submission that is on disk. Called on every rank."""
+def run_submission(store: Store, name: str, stop: StopFlag) -> bool:
+    """Run the shards of a submission that is on disk. Called on every rank.
+
+    False where some are left undone: this job was stopped, or another one has them, or a parent of
+    theirs is not there yet.
+    """
     _speak_up()
     submission = store.submissions.find(name)
     if submission is None:
         raise RuntimeError(f"{store.submissions.folder(name)}: found no submission")
-    stop = StopFlag.install()
     ranks = join_ranks()
-    advanced, unfinished = False, list(submission.shards)
+    advanced, unfinished, outcome = False, list(submission.shards), "skip"
     while unfinished:
         shard, attempt = unfinished[0]
         outcome, attempt = ranks.on_first(partial(claim_shard, store, submission, shard, attempt))
@@ -44,9 +47,12 @@ def run_submission(store: Store, name: str) -> None:
             unfinished.pop(0)
         if outcome not in ("done", "skip") or ranks.any(stop.requested):
             break
-    if unfinished and advanced and ranks.first:
-        go_back(submission, stop)
+    if unfinished and ranks.first:
+        if advanced:
+            go_back(submission, stop)
+        store.submissions.note_left(name, outcome)
     ranks.leave()
+    return not unfinished
 
 
 def _speak_up() -> None:

@@ -26,7 +26,7 @@ gpu|2|128|1024000|gpu:h100:8(S:0-1),nvme:1|h100,ib
 old|1|16|64000|gpu:2|(null)
 short|2|8|16000|(null)|(null)
 """
-ASSOCIATIONS = "lab||normal,gpu,long|normal|500|\nguests|cpu|normal||20|\n"
+ASSOCIATIONS = "lab||normal,gpu,long|normal|500||1-12:00:00\nguests|cpu|normal||20||02:00:00\n"
 QUALITIES = "normal|||\ngpu|100|200|\nlong|10||3-00:00:00\n"
 PROFILE = """
 cluster: slurm

@@ -23,7 +23,8 @@ def no_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     programs = tmp_path / "bin"
     programs.mkdir()
     monkeypatch.setenv("PATH", str(programs))
-    monkeypatch.delenv("SLURM_CONF", raising=False)
+    for name in ("SLURM_CONF", "SLURM_CONF_SERVER"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(module, "CONFIGURATIONS", (tmp_path / "slurm.conf",))
     return programs
 
@@ -70,6 +71,14 @@ def test_a_configuration_makes_a_cluster(
     assert configured()
 
 
+def test_a_configless_cluster_is_one(no_cluster: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(no_cluster, "sbatch", "exit 1")
+    put(no_cluster, "scontrol", 'echo "ClusterName = $SLURM_CONF_SERVER"')
+    monkeypatch.setenv("SLURM_CONF_SERVER", "controller:6817")
+    assert configured()
+    assert Client().config() == {"ClusterName": "controller:6817"}
+
+
 def test_a_controller_that_serves_the_configuration_makes_a_cluster(no_cluster: Path) -> None:
     put(no_cluster, "sbatch", "exit 1")
     put(no_cluster, "scontrol", "echo ClusterName = big")
@@ -114,6 +123,19 @@ SILENT, REFUSED = SlurmSilentError, SlurmRefusedError
         ("squeue: error: AssocMaxSubmitJobLimit\\nsqueue: error: Job violates policy", REFUSED,
          "squeue: AssocMaxSubmitJobLimit; Job violates policy"),
         ("squeue: error: Invalid user: nobody", REFUSED, "squeue: Invalid user: nobody"),
+        ("sacctmgr: error: Unable to connect to database", SILENT,
+         "squeue: Unable to connect to database"),
+        ("Slurm backup controller in standby mode", SILENT,
+         "squeue: Slurm backup controller in standby mode"),
+        ("Zero Bytes were transmitted or received", SILENT,
+         "squeue: Zero Bytes were transmitted or received"),
+        ("squeue: error: Munge encode failed: Failed to access /run/munge/munge.socket.2: "
+         "No such file or directory\\nsqueue: error: Invalid authentication credential", SILENT,
+         "squeue: Invalid authentication credential"),
+        ("slurm_load_jobs error: Protocol authentication error", SILENT,
+         "squeue: slurm_load_jobs error: Protocol authentication error"),
+        ("squeue: error: This site wants two-factor authentication", REFUSED,
+         "squeue: This site wants two-factor authentication"),
         ("", REFUSED, "squeue: it failed without a word"),
     ],
 )  # fmt: skip
@@ -145,10 +167,12 @@ def test_the_users_defaults_and_a_jobs_own_variables_reach_no_command(
     )
     for name in names:
         monkeypatch.setenv(name, "x")
-    monkeypatch.setenv("SLURM_CONF", "/theirs")
+    kept = ("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT", "SLURM_SACK_KEY", "SLURM_SACK_JWKS")
+    for name in kept:
+        monkeypatch.setenv(name, f"/theirs/{name}")
     environment = Client().environment
     assert not set(names) & set(environment)
-    assert environment["SLURM_CONF"] == "/theirs"
+    assert {name: environment[name] for name in kept} == {name: f"/theirs/{name}" for name in kept}
     assert Client("/ours").environment["SLURM_CONF"] == "/ours"
     assert "SLURM_TIME_FORMAT" not in environment  # jobs inherit it
 

@@ -7,6 +7,7 @@ import pytest
 from tests.launch.slurm.clusters import cluster, profile
 from xtl.errors import UserError
 from xtl.launch.profile import parse_profile
+from xtl.launch.slurm.facts import read_associations
 from xtl.launch.slurm.fits import require_fits
 from xtl.launch.slurm.limits import Limits
 
@@ -44,7 +45,15 @@ def test_a_profile_that_fits_is_let_through() -> None:
         ({"constraint": "h100&nvlink"},
          "constraint: found nvlink, expected one that a node of gpu has (a100, h100, ib)"),
         ({"time": {"intermediate": 600, "target": 2881, "evaluate": 60}},
+         "time.target: found 2-00:01:00, expected at most 1-12:00:00 (your account)"),
+        ({"time": {"intermediate": 600, "target": 2161, "evaluate": 60}, "account": "lab"},
+         "time.target: found 1-12:01:00, expected at most 1-12:00:00 (account lab)"),
+        ({"time": {"intermediate": 600, "target": 2881, "evaluate": 60}, "qos": "long"},
          "time.target: found 2-00:01:00, expected at most 2-00:00:00 (partition gpu)"),
+        ({"reconcile": {"partition": "cpu", "account": "guests", "time": 121}},
+         "reconcile.time: found 02:01:00, expected at most 02:00:00 (account guests)"),
+        ({"reconcile": {"account": "labs"}}, "reconcile.account: found labs, expected one of"),
+        ({"reconcile": {"qos": "urgent"}}, "reconcile.qos: found urgent, expected one of yours"),
         ({"reconcile": {"partition": "short", "time": 3}},
          "reconcile.time: found 00:03:00, expected at most 00:02:00 (partition short)"),
         ({"account": "labs"}, "account: found labs, expected one of yours (guests, lab)"),
@@ -65,6 +74,20 @@ def test_some_one_node_must_have_all_that_is_asked() -> None:
     """4 A100s with 64 CPUs, or 8 H100s with 128: never 4 A100s with 128."""
     line = refusal({"gpu_type": "a100", "cpus_per_rank": 32})
     assert "no node has 4 x (32 CPUs and 100 GiB) and 4 GPUs" in line
+
+
+def test_a_qos_may_give_more_time_than_an_account() -> None:
+    change = {"time": {"intermediate": 2880, "target": 60, "evaluate": 60}, "qos": "long"}
+    require_fits(
+        type(profile()).model_validate(profile().model_dump(mode="json") | change), cluster()
+    )
+
+
+def test_the_partition_of_a_reconcile_has_rights_of_its_own() -> None:
+    change = {"partition": "cpu", "gpus_per_node": 0, "ranks_per_node": 4, "memory_per_rank_gib": 9}
+    others = cluster(associations=read_associations("others||normal||||\n"))
+    line = refusal(change | {"account": "others", "reconcile": {"partition": "gpu"}}, others)
+    assert "reconcile.account: found others, expected one that partition gpu admits" in line
 
 
 def test_a_disabled_reconcile_is_not_looked_at() -> None:

@@ -9,8 +9,14 @@ import pytest
 from tests.launch.slurm.clusters import ASSOCIATIONS, cluster, profile
 from xtl.launch.profile import SlurmProfile
 from xtl.launch.slurm.client import Client, SlurmRefusedError, SlurmSilentError
-from xtl.launch.slurm.facts import clock, read_associations, read_minutes, read_nodes
-from xtl.launch.slurm.limits import is_full, largest_array, read_limits, room
+from xtl.launch.slurm.facts import (
+    clock,
+    read_associations,
+    read_minutes,
+    read_nodes,
+    read_qualities,
+)
+from xtl.launch.slurm.limits import Place, is_full, largest_array, longest, read_limits, room
 
 
 def alone(more: str = "") -> SlurmProfile:
@@ -48,7 +54,7 @@ def test_limits_that_are_not_enforced_are_none() -> None:
 
 def test_an_account_without_a_limit_lifts_that_of_another() -> None:
     """Which is the default is not known; sbatch has the last word."""
-    books = read_associations(ASSOCIATIONS + "free||normal|||\n")
+    books = read_associations(ASSOCIATIONS + "free||normal||||\n")
     limits = cluster(associations=books, partitions=(), qualities=())
     assert room(limits, alone(), 0) == 10_000
 
@@ -72,6 +78,32 @@ def test_an_array_has_one_task_at_least() -> None:
 def test_the_longest_job_is_the_shortest_limit_of_the_partitions() -> None:
     found = {name: cluster(partition=name).max_minutes for name in ("gpu", "cpu,gpu", "old")}
     assert found == {"gpu": 2880, "cpu,gpu": 2880, "old": None}
+
+
+@pytest.mark.parametrize(
+    ("place", "minutes"),
+    [
+        (Place("gpu"), 36 * 60),  # the account's
+        (Place("short", account="lab"), 2),  # the partition's
+        (Place("gpu", qos="long"), 48 * 60),  # the QOS gives three days, which the partition cuts
+        (Place("old", qos="long"), 72 * 60),
+        (Place("cpu", account="guests"), 120),
+        (Place("cpu"), 36 * 60),  # whichever account is the default
+        (Place("old", account="nobody"), None),
+    ],
+)
+def test_a_job_is_bounded_by_partition_and_qos_or_else_account(
+    place: Place, minutes: int | None
+) -> None:
+    assert longest(cluster(), place) == minutes
+    free = cluster(enforced=("associations",))
+    assert longest(free, place) == cluster(partition=place.partition).max_minutes
+
+
+def test_a_partitions_qos_bounds_every_job_in_it() -> None:
+    hour = read_qualities("normal|||\ngpu|||01:00:00\n")
+    assert longest(cluster(qualities=hour), profile()) == 60
+    assert longest(cluster(qualities=hour), Place("cpu", account="lab")) == 36 * 60
 
 
 def test_limits_of_within_the_hour_are_read_from_their_file(tmp_path: Path) -> None:

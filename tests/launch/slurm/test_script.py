@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,16 @@ import pytest
 
 from xtl.launch.profile import SlurmProfile
 from xtl.launch.slurm.script import Script, render
+
+SRUN = """#!/bin/bash
+until [ "$1" = sh ]; do shift; done
+if [ ! "$BATCH_NODE" ]; then
+    case "$TMPDIR" in /*/own/*) rm -r "${TMPDIR%/own/*}/own";; esac
+    TMPDIR=/tmp
+fi
+exec "$@"
+"""
+RANK = 'echo "$TMPDIR"; echo "$A" "$1"'
 
 pytestmark = pytest.mark.usefixtures("_srun")
 
@@ -46,6 +59,15 @@ def profile(**changes: Any) -> SlurmProfile:
         "start_seconds": 60,
     }
     return SlurmProfile.model_validate(fields | changes)
+
+
+def ran(text: str, folder: Path, **variables: str) -> tuple[str, str]:
+    """The first line that a script's rank says, and the rest."""
+    done = subprocess.run(
+        ["bash"], input=text, env=os.environ | variables, cwd=folder, capture_output=True, text=True
+    )
+    place, _, rest = done.stdout.partition("\n")
+    return place, rest
 
 
 def asked(script: Script = SCRIPT, **changes: Any) -> dict[str, str]:
@@ -118,9 +140,26 @@ def test_set_up_lines_come_before_ours_and_the_environment_wins() -> None:
     assert "export OMP_NUM_THREADS=8" not in lines
 
 
-def test_a_node_local_folder_is_made_on_the_node() -> None:
-    text = render(SCRIPT, profile(local="/scratch/$SLURM_JOB_ID"))
-    assert 'export TMPDIR="/scratch/$SLURM_JOB_ID"; mkdir -p "$TMPDIR"' in text
+def test_every_rank_makes_its_nodes_folder_for_temporary_files(tmp_path: Path) -> None:
+    """srun here does to a rank what Slurm does where the folder's parent is missing."""
+    (tmp_path / "bin" / "srun").write_text(SRUN)
+    script = replace(SCRIPT, command=f"env A='b c' sh -c {shlex.quote(RANK)} sh 'd  e'")
+    text = render(script, profile(local=f"{tmp_path}/own/$SLURM_JOB_ID"))
+    (first, _), (other, said) = (
+        ran(text, tmp_path, SLURM_JOB_ID="7", BATCH_NODE=first_node) for first_node in ("1", "")
+    )
+    assert first == other == f"{tmp_path}/own/7"
+    assert said == "b c d  e\n"
+    assert (tmp_path / "own" / "7").is_dir()
+
+
+def test_a_rank_that_cannot_make_the_folder_goes_on_in_the_one_that_slurm_gave(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "bin" / "srun").write_text(SRUN)
+    script = replace(SCRIPT, command=f"env A=b sh -c {shlex.quote(RANK)} sh c")
+    place, said = ran(render(script, profile(local="/dev/null/own")), tmp_path, BATCH_NODE="")
+    assert (place, said) == ("/tmp", "b c\n")
 
 
 def test_every_rank_runs_the_command_and_one_that_fails_ends_the_others() -> None:
@@ -137,3 +176,37 @@ def test_the_job_that_reconciles_has_one_core_and_no_gpu() -> None:
     assert found["begin"] == "now+15minutes"
     assert not {"gpus-per-node", "array", "kill-on-invalid-dep"} & found.keys()
     assert "srun" not in render(alone, profile())
+
+
+GPU_NODES: dict[str, Any] = {
+    "constraint": "a100",
+    "qos": "gpu",
+    "reservation": "course",
+    "exclude": "gpu07",
+}
+
+
+def test_in_a_partition_of_its_own_a_reconcile_has_nothing_of_what_chooses_gpu_nodes() -> None:
+    alone = replace(SCRIPT, alone=True)
+    found = asked(alone, account="lab", reconcile={"partition": "cpu"}, **GPU_NODES)
+    assert not GPU_NODES.keys() & found.keys()
+    assert (found["partition"], found["account"]) == ("cpu", "lab")
+    own = {"partition": "cpu", "account": "service", "qos": "small"}
+    found = asked(alone, account="lab", reconcile=own, **GPU_NODES)
+    assert {key: found[key] for key in own} == own
+    assert asked(reconcile=own, **GPU_NODES).items() >= GPU_NODES.items(), "nor others what is its"
+
+
+def test_in_the_profiles_partition_a_reconcile_has_all_but_the_features_of_nodes() -> None:
+    alone = replace(SCRIPT, alone=True)
+    found = asked(alone, account="lab", **GPU_NODES)
+    assert found["account"] == "lab"
+    assert {key: found.get(key) for key in GPU_NODES} == GPU_NODES | {"constraint": None}
+    assert asked(alone, reconcile={"qos": "small"}, **GPU_NODES)["qos"] == "small"
+
+
+def test_the_job_that_reconciles_takes_folders_from_the_sweeps_profile_alone() -> None:
+    """A relative XTL_MIRROR would mean another folder where it runs."""
+    lines = render(replace(SCRIPT, alone=True), profile()).splitlines()
+    assert "unset XTL_MIRROR XTL_CACHE" in lines
+    assert "unset XTL_MIRROR XTL_CACHE" not in render(SCRIPT, profile())

@@ -39,7 +39,7 @@ class Prepared(Client):
 def row(name: str, index: int) -> QueueRow:
     return QueueRow(
         array="7", index=index, job=f"7_{index}", name=name, state="RUNNING", node="n1",
-        left_s=60.0, start=1.0, end=None, reason="None", age_s=0.0,
+        start=1.0, end=None, reason="None", age_s=0.0,
     )  # fmt: skip
 
 
@@ -117,13 +117,29 @@ def test_a_job_with_an_id_that_neither_knows_is_unknown(tmp_path: Path) -> None:
     assert (sight.liveness, sight.asked) == ("unknown", True)
 
 
-def test_what_sbatch_refused_is_gone_at_once(tmp_path: Path) -> None:
+def test_another_array_of_the_same_name_is_not_taken_for_this_one(tmp_path: Path) -> None:
+    """Of a folder that was deleted: Slurm remembers."""
     store = Store(tmp_path)
     submissions = submit(store, 1)
-    store.batches.refuse(BATCH, "Invalid account")
-    assert looked(Prepared(), store, submissions) == ["gone"]
+    store.batches.write_job(BATCH, Job(id="8", host="login"))
+    assert looked(Prepared(0), store, submissions) == ["unknown"]
 
 
 def test_two_launchers_never_take_the_same_name(tmp_path: Path) -> None:
     names = [Store(tmp_path).batches.reserve("xtl-small") for _ in range(3)]
-    assert names == ["xtl-small-0001", "xtl-small-0002", "xtl-small-0003"]
+    mark = Store(tmp_path).batches.mark()
+    assert names == [f"xtl-small-{mark}-000{number}" for number in (1, 2, 3)]
+
+
+def test_a_new_folder_has_names_of_its_own(tmp_path: Path) -> None:
+    names = {Store(tmp_path / str(place)).batches.reserve("xtl-small") for place in range(5)}
+    assert len(names) > 1
+
+
+def test_what_sbatch_refused_leaves_no_trace(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    (submission,) = submit(store, 1)
+    store.batches.withdraw(BATCH)
+    store.submissions.withdraw(submission.name)
+    assert store.submissions.open() == []
+    assert store.batches.count() == 0

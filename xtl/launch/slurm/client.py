@@ -29,7 +29,10 @@ from xtl.launch.slurm.rows import (
 ANSWER_S = 60.0  # a busy controller answers late; Slurm's own limits are below that
 PROBE_S = 2.0  # whether there is a cluster at all
 SKEW_S = 7200.0  # sacct's window opens that much earlier: clocks that differ, summer time
-CONFIGURATIONS = (Path("/etc/slurm/slurm.conf"), Path("/etc/slurm-llnl/slurm.conf"))
+CONFIGURATIONS = tuple(
+    Path(folder, "slurm.conf")  # the last: fetched by a node's daemon from the controller
+    for folder in ("/etc/slurm", "/etc/slurm-llnl", "/usr/local/etc", "/run/slurm/conf")
+)
 
 _SILENCE = (
     "unable to contact",
@@ -37,24 +40,38 @@ _SILENCE = (
     "connection timed out",
     "socket timed out",
     "connect failure",
+    "connection reset",
+    "failed to open persistent connection",
     "communication",
     "zero bytes",
+    "zero length message",
+    "failed to send entire message",
     "could not establish a configuration source",
     "unable to establish",
     "in standby mode",
     "only configured server",
     "message receive failure",
+    "message send failure",
     "problem talking to the database",
+    "unable to connect to database",
+    "database is busy",
     "no route to host",
+    "network is unreachable",
     "unable to resolve",
+    "name resolution",
+    "can't find an address",
     "incompatible versions of client and server",
     "controller not responding",
     "munge",
+    "protocol authentication error",
+    "authentication credential",
+    "authentication agent",
 )
 _SETTINGS = ("SLURM_", "SLURMD_", "SBATCH_", "SRUN_", "SQUEUE_", "SACCT_", "SINFO_", "SCONTROL_")
 _TITLE = re.compile(r"^(?:\w+: )?(?:error: |fatal: )?")  # `sbatch: error: `
 _START = re.compile(r"to start at (\S+)(.*)")
-_KEPT = ("SLURM_CONF", "SLURM_JWT")  # which cluster, and the key to it
+# Which cluster (a configless one has no file), and the keys to it.
+_KEPT = ("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT", "SLURM_SACK_KEY", "SLURM_SACK_JWKS")
 
 
 class SlurmSilentError(Exception):
@@ -202,7 +219,8 @@ def configured() -> bool:
     """Whether this machine belongs to a cluster: the packages alone make none of it."""
     if not shutil.which("sbatch"):
         return False
-    if os.environ.get("SLURM_CONF") or any(path.exists() for path in CONFIGURATIONS):
+    named = os.environ.get("SLURM_CONF") or os.environ.get("SLURM_CONF_SERVER")
+    if named or any(path.exists() for path in CONFIGURATIONS):
         return True
     try:  # built with another folder, or served by the controller itself
         command = ["scontrol", "show", "config"]

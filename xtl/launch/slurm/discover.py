@@ -13,7 +13,7 @@ from xtl.errors import UserError
 from xtl.launch.profile import SlurmProfile, parse_profile
 from xtl.launch.slurm.client import Client
 from xtl.launch.slurm.facts import NodeKind, Partition, clock
-from xtl.launch.slurm.limits import Limits, read_limits
+from xtl.launch.slurm.limits import Limits, Place, read_limits, time_limits
 
 _REACHED = 0.25  # of a data sheet's dense bf16 rate; measured rates of such models are 9-47%
 _CPU_TFLOPS, _UNKNOWN_TFLOPS = 0.2, 20.0
@@ -97,7 +97,7 @@ def propose(limits: Limits) -> Discovery:
             Choice("partition", json.dumps(partition.name), why),
             *_shares(kind),
             *_card(kind),
-            *_times(partition),
+            *_times(time_limits(limits, Place(partition.name))),
         )
     }
     text = _TEMPLATES.get_template("profile.yaml.j2").render(
@@ -198,9 +198,9 @@ def _names(card: str, name: str) -> bool:
     return bool(re.search(rf"(?<![a-z0-9]){'[-_ ]?'.join(parts)}(?![a-z0-9])", name))
 
 
-def _times(partition: Partition) -> Iterable[Choice]:
-    most = partition.max_minutes
-    limit = f"the partition's limit is {clock(most)}" if most else "the partition has no limit"
+def _times(limits: list[tuple[int, str]]) -> Iterable[Choice]:
+    most, whose = min(limits, default=(None, ""))
+    limit = f"the limit of {whose} is {clock(most)}" if most else "the partition has no limit"
     training = min(_TRAINING_MIN, most or _TRAINING_MIN)
     evaluation = min(_EVALUATION_MIN, most or _EVALUATION_MIN)
     yield Choice("time", f'"{clock(training)}"', limit)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from xtl.launch.clocks import seconds_of
 from xtl.launch.records import Record
 
 NODE_FORMAT = "%R|%D|%c|%m|%G|%f"  # partition, nodes, and of each: CPUs, MiB, GRES, features
-ASSOCIATION_FORMAT = "format=Account,Partition,QOS,DefaultQOS,MaxSubmitJobs,GrpSubmitJobs"
+ASSOCIATION_FORMAT = "format=Account,Partition,QOS,DefaultQOS,MaxSubmitJobs,GrpSubmitJobs,MaxWall"
 QOS_FORMAT = "format=Name,MaxSubmitJobsPerUser,GrpSubmitJobs,MaxWall"
 _GPUS = re.compile(r"(?:^|,)gpu:(?:([^:,(]+):)?(\d+)(?=$|[,(:])")
 
@@ -54,10 +55,11 @@ class Association(Record):
     qos: tuple[str, ...]
     default_qos: str
     max_submit: int | None
+    max_minutes: int | None
 
 
 class Quality(Record):
-    """A QOS, with how many jobs a user may have in the queue under it."""
+    """A QOS: how many jobs a user may have in the queue under it, and for how long one may run."""
 
     name: str
     max_submit: int | None
@@ -106,8 +108,9 @@ def read_associations(text: str) -> tuple[Association, ...]:
             qos=tuple(name for name in qos.split(",") if name),
             default_qos=default,
             max_submit=_least(_number(own), _number(group)),
+            max_minutes=read_minutes(wall),
         )
-        for account, partition, qos, default, own, group in _rows(text, 6)
+        for account, partition, qos, default, own, group, wall in _rows(text, 7)
     )
 
 
@@ -124,12 +127,9 @@ def read_qualities(text: str) -> tuple[Quality, ...]:
 
 
 def read_minutes(text: str) -> int | None:
-    """Whole minutes of `D-HH:MM:SS`, `HH:MM:SS` or `MM:SS`; None for anything that is no limit."""
-    found = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", text.strip())
-    if not found:
-        return None
-    days, hours, minutes, _ = (int(part or 0) for part in found.groups())
-    return (days * 24 + hours) * 60 + minutes
+    """Whole minutes of a limit; None where there is none."""
+    seconds = seconds_of(text)
+    return None if seconds is None else seconds // 60
 
 
 def clock(minutes: int) -> str:

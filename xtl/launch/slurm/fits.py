@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from xtl.errors import UserError
 from xtl.launch.profile import SlurmProfile
-from xtl.launch.slurm.facts import NodeKind, Partition, clock
-from xtl.launch.slurm.limits import Limits, charged
+from xtl.launch.slurm.facts import NodeKind, clock
+from xtl.launch.slurm.limits import Limits, charged, time_limits
 
 
 def require_fits(profile: SlurmProfile, limits: Limits, source: str = "profile") -> None:
@@ -98,35 +98,37 @@ def _constraint(profile: SlurmProfile, kinds: list[NodeKind]) -> Iterable[str]:
 
 def _times(profile: SlurmProfile, limits: Limits) -> Iterable[str]:
     for stage, minutes in profile.time.model_dump().items():
-        yield from _time(f"time.{stage}", minutes, limits.named(profile.partition))
-    reconcile = profile.reconcile
-    if reconcile.enabled:
-        where = limits.named(reconcile.partition or profile.partition)
-        yield from _time("reconcile.time", reconcile.time, where)
+        yield from _time(f"time.{stage}", minutes, profile, limits)
+    if profile.reconcile.enabled:
+        yield from _time("reconcile.time", profile.reconcile.time, profile.reconciling, limits)
 
 
-def _time(key: str, minutes: int, partitions: list[Partition]) -> Iterable[str]:
-    for entry in partitions:
-        if entry.max_minutes and minutes > entry.max_minutes:
-            most = clock(entry.max_minutes)
-            yield f"{key}: found {clock(minutes)}, expected at most {most} (partition {entry.name})"
+def _time(key: str, minutes: int, profile: SlurmProfile, limits: Limits) -> Iterable[str]:
+    most, whose = min(time_limits(limits, profile), default=(minutes, ""))
+    if minutes > most:
+        yield f"{key}: found {clock(minutes)}, expected at most {clock(most)} ({whose})"
 
 
 def _rights(profile: SlurmProfile, limits: Limits) -> Iterable[str]:
     """Account and QOS, as far as the cluster enforces them and lets itself be asked."""
+    yield from _charges(profile, limits, "")
+    reconcile = profile.reconcile
+    if reconcile.enabled and (reconcile.partition or reconcile.account or reconcile.qos):
+        yield from _charges(profile.reconciling, limits, "reconcile.")
+
+
+def _charges(profile: SlurmProfile, limits: Limits, where: str) -> Iterable[str]:
     mine = {entry.account for entry in limits.associations or ()}
     if profile.account and mine and "associations" in limits.enforced:
+        found = f"{where}account: found {profile.account}, expected one"
         if profile.account not in mine:
-            yield f"account: found {profile.account}, expected one of yours ({_list(mine)})"
+            yield f"{found} of yours ({_list(mine)})"
         for entry in limits.named(profile.partition):
             if entry.accounts is not None and profile.account not in entry.accounts:
-                yield (
-                    f"account: found {profile.account}, expected one that partition {entry.name} "
-                    f"admits ({_list(entry.accounts)})"
-                )
+                yield f"{found} that partition {entry.name} admits ({_list(entry.accounts)})"
     granted = {name for entry in charged(limits, profile) for name in entry.qos}
     if profile.qos and granted and "qos" in limits.enforced and profile.qos not in granted:
-        yield f"qos: found {profile.qos}, expected one of yours ({_list(granted)})"
+        yield f"{where}qos: found {profile.qos}, expected one of yours ({_list(granted)})"
 
 
 def _place(profile: SlurmProfile) -> str:

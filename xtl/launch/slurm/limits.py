@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from xtl.files import write_whole
@@ -29,6 +30,15 @@ VALID_S = 3600.0
 _FULL = re.compile(r"Submit\w*Limit|temporarily unable to accept|MaxJobCount|too many jobs", re.I)
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a job runs, and whom it is charged to: what limits depend on. A profile is one."""
+
+    partition: str
+    account: str | None = None
+    qos: str | None = None
+
+
 class Limits(Record):
     """What the cluster allows one user in one partition (or several, `a,b`)."""
 
@@ -46,13 +56,9 @@ class Limits(Record):
 
     @property
     def max_minutes(self) -> int | None:
-        """The longest job of the partition; None: no limit."""
-        found = [entry.max_minutes for entry in self.chosen if entry.max_minutes]
+        """The longest job of the partition; None: no limit. `longest` knows QOS and account too."""
+        found = [entry.max_minutes for entry in self.named(self.partition) if entry.max_minutes]
         return min(found, default=None)
-
-    @property
-    def chosen(self) -> list[Partition]:
-        return self.named(self.partition)
 
     def named(self, partition: str) -> list[Partition]:
         """The partitions of that name, or of the names in `a,b`."""
@@ -128,7 +134,8 @@ def room(limits: Limits, profile: SlurmProfile, in_queue: int, reconciling: int 
     """
     caps: list[int | None] = [limits.max_jobs]
     if limits.enforces_limits:
-        caps += [_association_cap(limits, profile), *_quality_caps(limits, profile)]
+        caps.append(_widest(entry.max_submit for entry in charged(limits, profile)))
+        caps += [entry.max_submit for entry in _qualities(limits, profile)]
     least = min(cap for cap in caps if cap is not None)
     left = least - in_queue - int(profile.reconcile.enabled)
     if profile.limits.submitted is not None:
@@ -136,28 +143,48 @@ def room(limits: Limits, profile: SlurmProfile, in_queue: int, reconciling: int 
     return max(0, left)
 
 
-def _association_cap(limits: Limits, profile: SlurmProfile) -> int | None:
-    """Of the account that is charged. Which one is the default is not asked: the widest, then."""
-    caps = [entry.max_submit for entry in charged(limits, profile)]
-    return None if None in caps else max((cap for cap in caps if cap is not None), default=None)
+def longest(limits: Limits, place: Place | SlurmProfile) -> int | None:
+    """Minutes that a job may run there at most; None: no limit."""
+    return min((minutes for minutes, _ in time_limits(limits, place)), default=None)
 
 
-def charged(limits: Limits, profile: SlurmProfile) -> list[Association]:
-    """The user's associations that a job of this profile can run under."""
+def time_limits(limits: Limits, place: Place | SlurmProfile) -> list[tuple[int, str]]:
+    """(minutes, whose) of all that bounds a job. Slurm lets a longer one wait for ever.
+
+    A QOS's limit outdoes the account's, as https://slurm.schedmd.com/resource_limits.html has it.
+    """
+    where = limits.named(place.partition)
+    found = [(entry.max_minutes, f"partition {entry.name}") for entry in where]
+    if limits.enforces_limits:
+        named = [(entry.max_minutes, f"QOS {entry.name}") for entry in _qualities(limits, place)]
+        widest = _widest(entry.max_minutes for entry in charged(limits, place))
+        whose = f"account {place.account}" if place.account else "your account"
+        found += named if any(most for most, _ in named) else [(widest, whose)]
+    return [(most, whose) for most, whose in found if most]
+
+
+def charged(limits: Limits, place: Place | SlurmProfile) -> list[Association]:
+    """The user's associations that a job there can run under."""
     return [
         entry
         for entry in limits.associations or ()
-        if profile.account in (None, entry.account)
-        and (not entry.partition or entry.partition in profile.partition.split(","))
+        if place.account in (None, entry.account)
+        and (not entry.partition or entry.partition in place.partition.split(","))
     ]
 
 
-def _quality_caps(limits: Limits, profile: SlurmProfile) -> Iterable[int | None]:
-    """Of the job's own QOS, and of its partition's."""
-    defaults = {entry.default_qos or "normal" for entry in charged(limits, profile)}
-    own = {profile.qos} if profile.qos else defaults if len(defaults) == 1 else set()
-    names = own | {entry.qos for entry in limits.named(profile.partition)}
-    return [entry.max_submit for entry in limits.qualities or () if entry.name in names]
+def _qualities(limits: Limits, place: Place | SlurmProfile) -> list[Quality]:
+    """The job's own QOS, and its partition's."""
+    defaults = {entry.default_qos or "normal" for entry in charged(limits, place)}
+    own = {place.qos} if place.qos else defaults if len(defaults) == 1 else set()
+    names = own | {entry.qos for entry in limits.named(place.partition)}
+    return [entry for entry in limits.qualities or () if entry.name in names]
+
+
+def _widest(caps: Iterable[int | None]) -> int | None:
+    """Of the accounts that may be charged: which one is the default is not asked."""
+    found = list(caps)
+    return None if None in found else max((cap for cap in found if cap is not None), default=None)
 
 
 def is_full(error: SlurmRefusedError) -> bool:

@@ -7,7 +7,7 @@ list has ended, or is newer than the answer; only the database can tell which, o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
 from xtl.launch.records import Failure, FailureClass
@@ -22,7 +22,6 @@ ALIVE = frozenset(
     | {"RESIZING", "STAGE_OUT", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT"}
     | {"RESV_DEL_HOLD", "EXPEDITING", "POWER_UP_NODE", "UPDATE_DB"}
 )
-_WAITING = frozenset({"PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT"})
 _ENDED = frozenset(
     {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "PREEMPTED", "NODE_FAIL", "BOOT_FAIL"}
     | {"OUT_OF_MEMORY", "DEADLINE", "REVOKED", "LAUNCH_FAILED", "RECONFIG_FAIL"}
@@ -52,12 +51,15 @@ def sights(
     queue: Iterable[QueueRow] | None,
     accounts: Iterable[AccountRow] | None,
     expected: Collection[tuple[str, int]] = (),
+    began: Callable[[tuple[str, int]], bool] = lambda _: False,
 ) -> dict[tuple[str, int], Sight]:
     """What is known of each job, by (job name, array index). Jobs that neither knows are absent.
 
     `queue` and `accounts` are None where they did not answer; so is `accounts` where there are
     none. Of `expected` jobs, those are found to be cancelled that vanished from a known array: a
-    task that a person cancels while it waits leaves no other trace.
+    task that a person cancels while it waits leaves no other trace. Nor does one that ran, while
+    the database works off a backlog: `began` says of a vanished job whether it left a sign
+    elsewhere, and is asked of no other.
     """
     queued = {(row.array, row.index): row for row in queue or ()}
     booked = _booked(accounts or ())
@@ -72,7 +74,8 @@ def sights(
     known = {key: sight for key, (_, sight) in found.items()}
     if queue is not None and accounts is not None:
         open_ = {key for key in expected if key not in known or known[key].liveness == "unknown"}
-        known |= _vanished(queued.values(), booked, open_)
+        vanished = _vanished(queued.values(), booked, open_)
+        known |= {key: sight for key, sight in vanished.items() if not began(key)}
     return known
 
 
@@ -103,16 +106,10 @@ def _sight(row: QueueRow | None, account: Account | None, asked: bool, books: bo
 
 
 def _alive(row: QueueRow) -> Sight:
-    waits = row.state in _WAITING
-    return Sight(
-        "alive",
-        row.state,
-        reason=words(row.reason) if waits else "",
-        node=row.node,
-        left_s=row.left_s if row.state == "RUNNING" else None,
-        job=row.job,
-        stuck=waits and is_stuck(row.reason),
-    )
+    sight = Sight("alive", row.state, node=row.node, job=row.job)
+    if not sight.waits:
+        return sight
+    return replace(sight, reason=words(row.reason), stuck=is_stuck(row.reason))
 
 
 def _is_awaited(row: QueueRow) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-QUEUE_FORMAT = "%F|%K|%j|%T|%N|%L|%S|%e|%r"  # the reason last: it is free text
+QUEUE_FORMAT = "%F|%K|%j|%T|%N|%S|%e|%r"  # the reason last: it is free text
 NO_INDEX = -1
 ACCOUNT_FIELDS = ("JobID", "State", "NodeList", "Start", "End", "JobName")  # a name may hold a |
 
@@ -21,7 +21,6 @@ class QueueRow:
     name: str
     state: str
     node: str
-    left_s: float | None  # until its time limit
     start: float | None  # expected, where it waits
     end: float | None
     reason: str
@@ -50,7 +49,7 @@ class AccountRow:
 
 def parse_queue(text: str, now: float) -> list[QueueRow]:
     """Rows of `squeue --array --noheader --format=QUEUE_FORMAT`, asked at `now`."""
-    return [row for line in text.splitlines() for row in _queue_rows(line.split("|", 8), now)]
+    return [row for line in text.splitlines() for row in _queue_rows(line.split("|", 7), now)]
 
 
 def parse_accounts(text: str) -> list[AccountRow]:
@@ -59,9 +58,9 @@ def parse_accounts(text: str) -> list[AccountRow]:
 
 
 def _queue_rows(cells: list[str], now: float) -> Iterator[QueueRow]:
-    if len(cells) != 9:
+    if len(cells) != 8:
         return
-    array, indexes, name, state, node, left, start, end, reason = cells
+    array, indexes, name, state, node, start, end, reason = cells
     over = _time(end)
     for index in _indexes(indexes):
         yield QueueRow(
@@ -71,7 +70,6 @@ def _queue_rows(cells: list[str], now: float) -> Iterator[QueueRow]:
             name=name,
             state=state,
             node=node,
-            left_s=_clock(left),
             start=_time(start),
             end=over,
             reason=reason,
@@ -116,12 +114,3 @@ def _indexes(text: str) -> Iterator[int]:
 
 def _time(text: str) -> float | None:
     return float(text) if text.isdecimal() and int(text) else None
-
-
-def _clock(text: str) -> float | None:
-    """Seconds of `D-HH:MM:SS`, `HH:MM:SS` or `MM:SS`; None for UNLIMITED, INVALID and the like."""
-    found = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", text)
-    if not found:
-        return None
-    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)

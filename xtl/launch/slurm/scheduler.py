@@ -9,15 +9,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from xtl.errors import UserError
+from xtl.files import write_whole
 from xtl.launch.code import command_for
 from xtl.launch.drafts import Drafts
 from xtl.launch.observe import Observation
-from xtl.launch.profile import SlurmProfile
+from xtl.launch.profile import Reconcile, SlurmProfile
 from xtl.launch.reconcile import Bundle
 from xtl.launch.records import Batch, Job, Submission
 from xtl.launch.sight import Sight
 from xtl.launch.slurm.client import SlurmRefusedError, SlurmSilentError
-from xtl.launch.slurm.limits import Limits, is_full, largest_array, room
+from xtl.launch.slurm.limits import Limits, is_full, largest_array, longest, room
 from xtl.launch.slurm.script import Script, render
 from xtl.launch.slurm.watch import Watch
 from xtl.launch.slurm.waves import Room, Wave, kinds, send_in_waves
@@ -32,7 +33,10 @@ class SlurmScheduler:
 
     def __init__(self, profile: SlurmProfile, watch: Watch, limits: Callable[[], Limits]) -> None:
         self.profile, self.watch, self._limits = profile, watch, limits
+        self.unattended = False  # a place in the queue is left for the job that goes on
         self._refused = ""
+        self._rest_until = 0.0  # on time.monotonic's clock
+        self._longest = 0  # array that may still be tried, after a longer one was refused; 0: any
 
     @property
     def said(self) -> str:
@@ -44,13 +48,18 @@ class SlurmScheduler:
     def submit(
         self, drafts: Drafts, bundles: Sequence[Bundle], seen: Observation
     ) -> list[Submission]:
-        """Arrays of alike bundles, as far as the limits allow.
+        """Arrays of alike bundles, as far as the limits allow, not more often than Slurm is asked.
 
         Raises UserError where Slurm refuses one for another reason than that the queue is full.
         """
         sent: list[Submission] = []
+        if time.monotonic() < self._rest_until:
+            return sent
+        self._rest_until = time.monotonic() + self.profile.poll_seconds
 
         def send(wave: Wave) -> dict[str, str] | None:
+            if not drafts.leads():
+                return None
             name, members = self._write(drafts, wave)
             if not members:  # another launcher took them all
                 return {}
@@ -68,10 +77,11 @@ class SlurmScheduler:
     def scripts(self, drafts: Drafts, bundles: Sequence[Bundle], seen: Observation) -> list[str]:
         """What `submit` would give to sbatch if every call succeeded; writes nothing."""
         texts: list[str] = []
-        number = drafts.store.batches.count()
+        number, mark = drafts.store.batches.count(), drafts.store.batches.mark()
+        known = f"{prefix(drafts.store, drafts.plan)}-{mark or 'xxxx'}"
 
         def show(wave: Wave) -> dict[str, str]:
-            name = f"{prefix(drafts.store, drafts.plan)}-{number + len(texts) + 1:04}"
+            name = f"{known}-{number + len(texts) + 1:04}"
             texts.append(render(self._script(drafts, wave, name, len(wave.bundles)), self.profile))
             return {
                 shard: f"<id of {name}>_{index}"
@@ -90,7 +100,7 @@ class SlurmScheduler:
         limits, profile, plan = self._limits(), self.profile, drafts.plan
         return [
             (wave, self._test(drafts, wave))
-            for wave in kinds(plan, profile.bundling, profile.time, limits.max_minutes)
+            for wave in kinds(plan, profile.bundling, profile.time, longest(limits, profile))
         ]
 
     def _test(self, drafts: Drafts, wave: Wave) -> str:
@@ -110,14 +120,21 @@ class SlurmScheduler:
         if not bundles:
             return
         self._refused = ""
+        profile = self.profile
+        if not self.unattended:
+            profile = profile.model_copy(update={"reconcile": Reconcile(enabled=False)})
         try:
             limits = self._limits()
             inside = int(os.environ.get("SLURM_JOB_NAME") == reconciler(drafts.store, drafts.plan))
-            jobs = room(limits, self.profile, self.watch.client.my_jobs(), inside)
+            there = self.watch.client.my_jobs()
         except SlurmSilentError as error:
             self._refused = str(error)
             return
-        most = Room(largest_array(limits, self.profile), jobs, limits.max_minutes)
+        jobs = room(limits, profile, there, inside)
+        if not jobs:
+            self._refused = f"{there} jobs of yours are in the queue, as many as there may be"
+        array = min(largest_array(limits, profile), self._longest or jobs)
+        most = Room(max(1, array), jobs, longest(limits, profile))
         send_in_waves(drafts.plan, bundles, alive_jobs(seen), self.profile.time, most, send)
 
     def _write(self, drafts: Drafts, wave: Wave) -> tuple[str, list[Submission]]:
@@ -139,7 +156,7 @@ class SlurmScheduler:
         """The array's id; None where the queue is full, or Slurm said nothing: then it may have
         heard all the same, and the name will tell."""
         path = store.batches.folder(name) / "script.sh"
-        path.write_text(render(script, self.profile), encoding="utf-8")
+        write_whole(path, render(script, self.profile), mode=0o600)  # its exports may be secrets
         script.logs.mkdir(exist_ok=True)
         try:
             job = self.watch.client.submit(path)
@@ -147,23 +164,31 @@ class SlurmScheduler:
             self._refused = str(error)
             return None
         except SlurmRefusedError as error:
-            store.batches.refuse(name, str(error))
             self._refused = str(error)
+            self._withdraw(store, name)
             if not is_full(error):
-                raise UserError(f"sbatch: {error} (script: {path})") from None
+                raise UserError(f"{error}: partition {self.profile.partition}") from None
+            self._longest = max(1, script.tasks // 2)  # a part of it may find room
             return None
+        self._longest = 0
         store.batches.write_job(name, Job(id=job, host=socket.gethostname()))
         return job
 
+    def _withdraw(self, store: Store, name: str) -> None:
+        batch = store.batches.find(name)
+        for submission in batch.submissions if batch else ():
+            store.submissions.withdraw(submission)
+        store.batches.withdraw(name)
+
     def _script(self, drafts: Drafts, wave: Wave, name: str, tasks: int) -> Script:
-        root = drafts.store.root.resolve()
+        root = drafts.store.root.absolute()
         task = ("xtl.launch.task", str(root), "batch", name)
         return Script(
             name=name,
             tasks=tasks,
             ranks=drafts.ranks,
             minutes=wave.minutes,
-            command=command_for(drafts.code.resolve(), *task),
+            command=command_for(drafts.code.absolute(), *task),
             root=root,
             logs=root / "batches" / name / "logs",
             after=wave.after,

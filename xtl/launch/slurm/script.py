@@ -38,13 +38,25 @@ def render(script: Script, profile: SlurmProfile) -> str:
     executor.update_parameters(**_parameters(script, profile))
     if not script.alone:
         executor.parameters["map_count"] = script.tasks
-    return executor._make_submission_file_text(script.command, uid="")
+    command = script.command if script.alone else _on_every_node(script.command, profile)
+    return executor._make_submission_file_text(command, uid="")
+
+
+def _on_every_node(command: str, profile: SlurmProfile) -> str:
+    """With the node's own folder, which each rank makes: where its parent folder is missing, Slurm
+    has made /tmp of a rank's TMPDIR."""
+    if not profile.local:
+        return command
+    make = 'mkdir -p "$1" && export TMPDIR="$1"; shift; exec "$@"'
+    return f'sh -c {shlex.quote(make)} sh "$TMPDIR" {command}'
 
 
 def _parameters(script: Script, profile: SlurmProfile) -> dict[str, Any]:
     """By the names that submitit gives them, which are sbatch's but for a few."""
-    nodes, tasks = profile.nodes_for(script.ranks)
-    resources = _resources(profile, nodes, tasks) if not script.alone else _one_core(profile)
+    if script.alone:
+        profile, resources = profile.reconciling, _one_core(profile)
+    else:
+        resources = _resources(profile, *profile.nodes_for(script.ranks))
     at_once = profile.limits.at_once or script.tasks
     return {
         "job_name": script.name,
@@ -59,7 +71,7 @@ def _parameters(script: Script, profile: SlurmProfile) -> dict[str, Any]:
         "mail_type": profile.mail and profile.mail.type,
         "signal_delay_s": profile.signal_seconds,
         "array_parallelism": at_once,
-        "setup": [*profile.setup, *_exports(profile)],
+        "setup": [*profile.setup, *_exports(profile, script.alone)],
         "srun_args": [f"--cpus-per-task={profile.cpus_per_rank}", "--kill-on-bad-exit=1"],
         "use_srun": not script.alone,
         "wckey": None,
@@ -81,13 +93,11 @@ def _resources(profile: SlurmProfile, nodes: int, tasks: int) -> dict[str, Any]:
 
 
 def _one_core(profile: SlurmProfile) -> dict[str, Any]:
-    reconcile = profile.reconcile
     return {
         "nodes": 1,
         "ntasks_per_node": 1,
         "cpus_per_task": 1,
-        "mem": f"{round(1024 * reconcile.memory_gib)}M",
-        "partition": reconcile.partition or profile.partition,
+        "mem": f"{round(1024 * profile.reconcile.memory_gib)}M",
     }
 
 
@@ -103,8 +113,9 @@ def _additional(script: Script, profile: SlurmProfile) -> dict[str, Any]:
     return {key: value for key, value in wanted.items() if value is not None}
 
 
-def _exports(profile: SlurmProfile) -> list[str]:
-    """One thread a core of the rank; nothing is fetched."""
+def _exports(profile: SlurmProfile, alone: bool) -> list[str]:
+    """One thread a core of the rank; nothing is fetched. The job that reconciles takes folders from
+    the sweep's own profile, which has settled what these variables said."""
     variables = {
         "OMP_NUM_THREADS": str(profile.cpus_per_rank),
         "TOKENIZERS_PARALLELISM": "false",
@@ -112,7 +123,8 @@ def _exports(profile: SlurmProfile) -> list[str]:
         "HF_DATASETS_OFFLINE": "1",
         **profile.environment,
     }
-    lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    lines = ["unset XTL_MIRROR XTL_CACHE"] if alone else []
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     if profile.local:  # variables in it, such as $SLURM_JOB_ID, are the node's
         lines.append(f'export TMPDIR="{profile.local}"; mkdir -p "$TMPDIR"')
     return lines

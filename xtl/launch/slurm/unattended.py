@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
+from xtl.files import write_whole
 from xtl.launch.code import command_for
 from xtl.launch.observe import Observation
 from xtl.launch.sight import Sight
+from xtl.launch.slurm.client import SlurmRefusedError, SlurmSilentError
 from xtl.launch.slurm.queue import sights
 from xtl.launch.slurm.scheduler import SlurmScheduler, alive_jobs, reconciler
 from xtl.launch.slurm.script import Script, render
@@ -16,46 +19,85 @@ from xtl.launch.store import Store
 from xtl.sweep.plan import Plan
 
 _LATER = "now+15minutes"  # where nothing runs that could be waited for: the queue was full
+_PAUSES_S = (10, 30, 60, 120, 300, 600)  # between tries, where nobody else would try again
+
+
+@dataclass(frozen=True)
+class Left:
+    """The job that goes on with the sweep; None where there is none, and why."""
+
+    job: str | None
+    why: str = ""
 
 
 def leave_behind(
     scheduler: SlurmScheduler, store: Store, plan: Plan, code: Path, seen: Observation
-) -> str | None:
-    """Submit the job that runs `xtl sweep --once` as soon as one of the live arrays is over.
+) -> Left:
+    """Submit the job that runs `xtl sweep --once` as soon as one of the live arrays is over, in the
+    place of one that waits already. From such a job itself, with patience: a chain that broke
+    because slurmctld was being restarted would be of no use."""
+    if not scheduler.profile.reconcile.enabled:
+        return Left(None, "the profile wants none")
+    pauses = [*_PAUSES_S, None] if is_reconciler(store, plan) else [None]
+    for pause in pauses:
+        try:
+            return _leave(scheduler, store, plan, code, seen)
+        except (SlurmSilentError, SlurmRefusedError) as error:
+            why = str(error)
+        if pause:
+            time.sleep(pause)
+    return Left(None, why)
 
-    Its id; None where the profile has none, or one waits already. Raises SlurmSilentError and
-    SlurmRefusedError.
-    """
-    client, profile = scheduler.watch.client, scheduler.profile
+
+def find_reconciler(scheduler: SlurmScheduler, store: Store, plan: Plan) -> Sight | None:
+    """The job that goes on, as Slurm sees it; None where there is none. Not `asked` where Slurm is
+    silent."""
     name = reconciler(store, plan)
-    if not profile.reconcile.enabled or _waits(sights(client.queue([name]), None).values()):
-        return None
-    path = store.root / "reconcile" / "script.sh"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(render(_script(scheduler, store, name, code, seen), profile), encoding="utf-8")
-    return client.submit(path)
+    try:
+        found = sights(scheduler.watch.client.queue([name]), None).values()
+    except (SlurmSilentError, SlurmRefusedError):
+        return Sight(asked=False)
+    goes_on = [sight for sight in found if sight.waits or sight.state == "RUNNING"]
+    return max(goes_on, key=lambda sight: int(sight.job), default=None)
 
 
-def _waits(found: Iterable[Sight]) -> bool:
-    """Whether another one will still leave one behind itself."""
+def _leave(
+    scheduler: SlurmScheduler, store: Store, plan: Plan, code: Path, seen: Observation
+) -> Left:
+    there = find_reconciler(scheduler, store, plan)
+    if there and not there.asked:
+        raise SlurmSilentError("squeue: no answer")
     own = os.environ.get("SLURM_JOB_ID")
-    return any((sight.waits or sight.state == "RUNNING") and sight.job != own for sight in found)
+    if there and there.job != own and not there.waits:
+        return Left(there.job)  # it runs, and leaves one behind itself
+    client = scheduler.watch.client
+    path = store.root / "reconcile" / "script.sh"
+    script = _script(scheduler, store, reconciler(store, plan), code, seen)
+    write_whole(path, render(script, scheduler.profile), mode=0o600)  # its exports may be secrets
+    if there and there.waits:  # for fewer arrays than there are now, or with earlier code
+        client.cancel([there.job])
+    return Left(client.submit(path))
+
+
+def is_reconciler(store: Store, plan: Plan) -> bool:
+    """Whether this process is the job that goes on with the sweep."""
+    return os.environ.get("SLURM_JOB_NAME") == reconciler(store, plan)
 
 
 def _script(
     scheduler: SlurmScheduler, store: Store, name: str, code: Path, seen: Observation
 ) -> Script:
-    root = str(store.root.resolve())
+    root = store.root.absolute()
     arrays = sorted({job.partition("_")[0] for job in alive_jobs(seen).values()})
-    sweep = ("jobs.main", "sweep", "--once", "--root", root, "--cluster", "slurm")
+    sweep = ("jobs.main", "sweep", "--once", "--root", str(root), "--cluster", "slurm")
     return Script(
         name=name,
         tasks=1,
         ranks=1,
         minutes=scheduler.profile.reconcile.time,
-        command=command_for(code.resolve(), *sweep),
-        root=store.root.resolve(),
-        logs=store.root.resolve() / "reconcile",
+        command=command_for(code.absolute(), *sweep),
+        root=root,
+        logs=root / "reconcile",
         after="?".join(f"afterany:{array}" for array in arrays),
         begin="" if arrays else _LATER,
         alone=True,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from xtl.launch.records import Submission
@@ -27,7 +28,7 @@ class Answer:
     """What squeue and sacct said of some jobs. Not `complete`: one of them was silent, and what
     is absent may be there."""
 
-    time: float
+    asked: float  # seconds since the epoch
     names: frozenset[str]
     sights: Mapping[JobKey, Sight]
     complete: bool
@@ -53,24 +54,33 @@ class Watch:
     def look(self, store: Store, submissions: Sequence[Submission]) -> dict[str, Sight]:
         """The word on each of these submissions (one at least)."""
         jobs = _jobs(store, {entry.batch for entry in submissions})
-        answer = self._latest(submissions, jobs.values())
+        answer = self._latest(store, submissions, jobs.values())
         return {
             entry.name: self._sight(store, entry, jobs.get(entry.name), answer)
             for entry in submissions
         }
 
-    def _latest(self, submissions: Sequence[Submission], jobs: Collection[JobKey]) -> Answer:
+    def _latest(
+        self, store: Store, submissions: Sequence[Submission], jobs: Collection[JobKey]
+    ) -> Answer:
         names = frozenset(name for name, _ in jobs)
-        now, last = time.monotonic(), self._answer
-        if last and names <= last.names and now - last.time < self.poll_seconds:
+        last = self._answer
+        if last and names <= last.names and 0 <= time.time() - last.asked < self.poll_seconds:
             return last
-        self._answer = self._ask(names, min(entry.created for entry in submissions), jobs)
+        since = min(entry.created for entry in submissions)
+        self._answer = self._ask(names, since, jobs, partial(_began, store))
         return self._answer
 
-    def _ask(self, names: frozenset[str], since: float, jobs: Collection[JobKey]) -> Answer:
+    def _ask(
+        self,
+        names: frozenset[str],
+        since: float,
+        jobs: Collection[JobKey],
+        began: Callable[[JobKey], bool],
+    ) -> Answer:
         queue: list[QueueRow] | None = None
         accounts: list[AccountRow] | None = None
-        self.said, complete = "", False
+        self.said, complete, asked = "", False, time.time()
         try:
             queue = self.client.queue(sorted(names))
             if self._has_accounting():
@@ -78,7 +88,7 @@ class Watch:
             complete = True
         except (SlurmSilentError, SlurmRefusedError) as error:
             self.said = str(error)
-        return Answer(time.monotonic(), names, sights(queue, accounts, jobs), complete)
+        return Answer(asked, names, sights(queue, accounts, jobs, began), complete)
 
     def _has_accounting(self) -> bool:
         return self.client.has_accounting if self.accounting == "auto" else self.accounting
@@ -86,14 +96,14 @@ class Watch:
     def _sight(
         self, store: Store, submission: Submission, job: JobKey | None, answer: Answer
     ) -> Sight:
+        perhaps = answer.asked - submission.created < ORPHAN_S
         if job is None:  # its launcher died before the batch was on disk, or is about to write it
-            return _never_sent(time.time() - submission.created < ORPHAN_S)
-        if found := answer.sights.get(job):
+            return _never_sent(perhaps)
+        found, known = answer.sights.get(job), store.batches.job(job[0])
+        if found and (known is None or found.job.partition("_")[0] in ("", known.id)):
             return found
-        if store.batches.refused(job[0]):
-            return _never_sent(False)
-        if store.batches.job(job[0]) is None and answer.complete:
-            return _never_sent(time.time() - submission.created < ORPHAN_S)
+        if known is None and answer.complete:
+            return _never_sent(perhaps)
         return Sight(asked=answer.complete)
 
 
@@ -106,6 +116,12 @@ def _jobs(store: Store, names: Collection[str]) -> dict[str, JobKey]:
         if batch
         for index, submission in enumerate(batch.submissions)
     }
+
+
+def _began(store: Store, job: JobKey) -> bool:
+    """Whether it has a log, which is there before it claims anything."""
+    name, index = job
+    return any((store.batches.folder(name) / "logs").glob(f"*_{index}_*_log.*"))
 
 
 def _never_sent(perhaps: bool) -> Sight:

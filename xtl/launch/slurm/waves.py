@@ -46,8 +46,11 @@ def send_in_waves(
     """
     known, waiting, left = dict(jobs), list(bundles), room.jobs
     while True:
-        ready = [bundle for bundle in waiting if bundle.after <= known.keys()]
-        waiting = [bundle for bundle in waiting if bundle not in ready]
+        ready: list[Bundle] = []
+        held: list[Bundle] = []
+        for bundle in waiting:
+            (ready if bundle.after <= known.keys() else held).append(bundle)
+        waiting = held
         if not ready:
             return
         for wave in _waves(plan, ready, known, times, room):

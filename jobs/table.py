@@ -1,0 +1,138 @@
+"""The table of `xtl status`, narrow enough for 80 columns, and the lines below it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Mapping
+
+from rich.table import Table
+from rich.text import Text
+
+from jobs.live import STYLE, Pace
+from xtl.launch.states import Evidence, State
+from xtl.sweep.plan import Plan
+
+_WIDE = 110  # columns from which a state is one line, and a node's name may be long
+_NODE = {False: 14, True: 28}
+_RIGHT = ("tries", "step", "left", "loss", "seen")
+_HEAD = 4  # what stays of the beginning of a long node name: its end tells nodes apart
+
+
+def table(
+    plan: Plan, shown: Mapping[str, State], evidence: Mapping[str, Evidence], width: int
+) -> Table:
+    """A row a shard. Only names are wrapped; a column that would be empty is left out."""
+    wide = width >= _WIDE
+    rows = [_row(plan, shard, state, evidence[shard], wide) for shard, state in shown.items()]
+    found = Table(box=None, pad_edge=False, padding=(0, 2 if wide else 1, 0, 0))
+    found.add_column("shard", overflow="fold", min_width=16)
+    kept = [heading for heading in rows[0] if any(row[heading].plain for row in rows)]
+    for heading in kept[1:]:
+        found.add_column(heading, no_wrap=True, justify="right" if heading in _RIGHT else "left")
+    for row in rows:
+        found.add_row(*(row[heading] for heading in kept))
+    return found
+
+
+def _row(plan: Plan, shard: str, state: State, own: Evidence, wide: bool) -> dict[str, Text]:
+    beat = own.heartbeat
+    left = seconds_left(own) if state.name == "running" else None
+    seen = time.time() - beat.time if beat and state.name == "running" else None
+    return {
+        "shard": Text(plan.shards[shard].name),
+        "state": _word(state, own, wide),
+        "tries": Text(str(len(own.attempts) or "")),
+        "node": Text(short(node(own), _NODE[wide])),
+        "step": Text(f"{beat.step}/{beat.total}" if beat else ""),
+        "left": Text(clock(left) if left is not None else ""),
+        "loss": Text(f"{beat.metric:.3f}" if beat and beat.metric is not None else ""),
+        "seen": Text(clock(seen) if seen is not None else "", style="dim"),
+    }
+
+
+def _word(state: State, own: Evidence, wide: bool) -> Text:
+    """The state, and at most one word more."""
+    word = Text(state.name, style=STYLE.get(state.name, ""))
+    more = "again" if state.retry else "degenerate" if state.degenerate else ""
+    more = "in turn" if state.name == "queued" and _in_turn(own) else more
+    return word.append((", " if wide else "\n") + more, style="dim") if more else word
+
+
+def below(plan: Plan, shown: Mapping[str, State], evidence: Mapping[str, Evidence]) -> list[Text]:
+    """Why shards wait or are blocked, alike ones together; their jobs; and each failure."""
+    queued = [evidence[shard] for shard, state in shown.items() if state.name == "queued"]
+    waits = Counter(_wait(own) for own in queued)
+    blocked = Counter(state.parent for state in shown.values() if state.parent)
+    lines = [Text(f"{_shards(n, ' waits', ' wait, each')} {why}") for why, n in waits.items()]
+    lines += [Text(f"{_shards(n)} blocked by {parent}") for parent, n in blocked.items()]
+    arrays = {_array(evidence[shard]) for shard in shown} - {""}
+    if arrays:
+        lines.append(Text(f"Slurm's jobs: {', '.join(sorted(arrays, key=int))}"))
+    for shard, state in shown.items():
+        if state.failure:
+            what = "" if state.name == "lost" else f"{state.failure.cls}: "
+            lines.append(Text(f"{plan.shards[shard].name}: {what}{state.failure.line}"))
+    return lines
+
+
+def _wait(own: Evidence) -> str:
+    """What a queued shard waits for. The scheduler's reasons are clauses about a job."""
+    sight = own.sight
+    if sight is None or sight.liveness != "alive":
+        return "for its job, of which there is no word yet"
+    if _in_turn(own):
+        return "in turn, behind others of a job that runs"
+    if not sight.waits:
+        return "for its job, which goes back into the queue"
+    why = f": {sight.reason}" if sight.reason else ", which is in the queue"
+    return f"for its job{why}{' (for ever, unless somebody acts)' if sight.stuck else ''}"
+
+
+def _in_turn(own: Evidence) -> bool:
+    """Its job runs, and is not there yet."""
+    return bool(own.waiting and own.sight and own.sight.liveness == "alive" and not own.sight.waits)
+
+
+def _array(own: Evidence) -> str:
+    alive = own.sight is not None and own.sight.liveness == "alive"
+    return own.sight.job.partition("_")[0] if own.sight and alive else ""
+
+
+def _shards(count: int, one: str = "", more: str = "") -> str:
+    return f"1 shard{one}" if count == 1 else f"{count} shards{more}"
+
+
+def node(own: Evidence) -> str:
+    """Where it runs, or ran."""
+    if own.sight and own.sight.node:
+        return own.sight.node
+    return own.attempts[-1].claim.host if own.attempts else ""
+
+
+def short(name: str, most: int) -> str:
+    """A node, or a list of nodes such as `n-[1-2]`, without domains, in `most` characters: of a
+    longer one the middle is left out."""
+    plain = name if re.fullmatch(r"[\d.]+", name) else re.sub(r"\.[^,\[\]]+", "", name)
+    return plain if len(plain) <= most else f"{plain[:_HEAD]}…{plain[_HEAD + 1 - most :]}"
+
+
+def seconds_left(own: Evidence) -> float | None:
+    """Of a running shard, by its pace since its latest attempt began."""
+    beat, attempts = own.heartbeat, own.attempts
+    if beat is None or not attempts or attempts[-1].end:
+        return None
+    start = attempts[-2].saved if len(attempts) > 1 else 0  # where the one before had saved
+    return Pace(attempts[-1].claim.started, start).left(beat)
+
+
+def clock(seconds: float) -> str:
+    """`45s`, `12m`, `3h20m`, `4d02h`: as narrow as a column."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f}s"
+    if minutes < 90:
+        return f"{minutes}m"
+    hours = minutes // 60
+    return f"{hours}h{minutes % 60:02}m" if hours < 48 else f"{hours // 24}d{hours % 24:02}h"
