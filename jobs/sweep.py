@@ -64,7 +64,6 @@ def sweep(
         require_prepared(opened)
     else:
         ensure_prepared(opened, console)
-    opened.settle_in()
     look, left = _step(opened, console) if once or detach else (_follow(opened, console), None)
     if look.over:
         collect_and_report(opened, look.states, console)
@@ -87,8 +86,9 @@ def _step(opened: Session, console: Console) -> tuple[Look, Left | None]:
     """One step, and on Slurm a job that takes the next when these are over."""
     launcher = Launcher(opened, unattended=True)
     try:
+        opened.settle_in()
         look = launcher.step()
-    except UserError:
+    except (UserError, OSError):
         launcher.leave_behind(only_itself=True)
         raise
     finally:
@@ -112,6 +112,7 @@ def _goes_on(left: Left) -> str:
 
 
 def _follow(opened: Session, console: Console) -> Look:
+    opened.settle_in()
     launcher = Launcher(opened)
     try:
         with Progress(opened, console) as progress:

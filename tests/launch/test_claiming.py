@@ -105,3 +105,35 @@ def test_what_is_done_of_todays_parents_is_skipped(
     hand_over(store, parent)
     assert claim_shard(store, submission, parent.id, 1) == ("skip", 1)
     assert claim_shard(store, submission, child.id, 1) == ("run", 1)
+
+
+def test_a_requeued_job_does_not_train_a_released_parent_again(
+    store: Store, submission: Submission, chain: tuple[Shard, Shard]
+) -> None:
+    """Its child was done, and a launcher released it, before the job was preempted."""
+    parent, child = chain
+    hand_over(store, parent)
+    store.write_result(result(child.id, None, {parent.id: "d"}, child.stage))
+    store.release_artifact(parent.id)
+    both = submission.model_copy(update={"shards": ((parent.id, 1), (child.id, 1))})
+    assert claim_shard(store, both, parent.id, 1) == ("skip", 1)
+    assert claim_shard(store, both, child.id, 1) == ("skip", 1)
+
+
+def test_a_released_parent_that_a_shard_of_the_job_needs_is_trained_again(
+    store: Store, submission: Submission, chain: tuple[Shard, Shard]
+) -> None:
+    parent, child = chain
+    hand_over(store, parent)
+    store.release_artifact(parent.id)
+    both = submission.model_copy(update={"shards": ((parent.id, 1), (child.id, 1))})
+    assert claim_shard(store, both, parent.id, 1) == ("run", 1)
+
+
+def test_an_artifact_that_is_not_its_results_is_made_again(
+    store: Store, submission: Submission, chain: tuple[Shard, Shard]
+) -> None:
+    parent, _ = chain
+    hand_over(store, parent)
+    (store.artifact(parent.id) / "DIGEST.json").write_text('{"digest": "other"}')
+    assert claim_shard(store, submission, parent.id, 1) == ("run", 1)

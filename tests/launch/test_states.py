@@ -192,6 +192,21 @@ def test_a_stopped_attempt_is_resumed_while_steps_advance(plan: Plan) -> None:
     assert not after(10, *[20] * 11)
 
 
+def test_preemptions_do_not_use_up_the_patience_with_time_limits(plan: Plan) -> None:
+    """An evaluation saves nothing: three preemptions, and then its first time limit."""
+    limit = stopped(0).model_copy(update={"cause": "time-limit"})
+    ends = [stopped(0), stopped(0), stopped(0), limit]
+    tries = tuple(attempt(number, end) for number, end in enumerate(ends, 1))
+    assert state(plan, "target", {"target": Evidence(attempts=tries)}).retry
+
+
+def test_a_shard_that_is_trained_again_after_it_was_done_starts_anew(plan: Plan) -> None:
+    limits = [stopped(step).model_copy(update={"cause": "time-limit"}) for step in (50, 100, 150)]
+    ends = [stopped(100), stopped(200), finished(), *limits]
+    tries = tuple(attempt(number, end) for number, end in enumerate(ends, 1))
+    assert state(plan, "target", {"target": Evidence(attempts=tries)}).retry
+
+
 def test_a_time_limit_that_is_met_without_progress_is_met_again(plan: Plan) -> None:
     def after(*steps: int) -> bool:
         ends = [stopped(step).model_copy(update={"cause": "time-limit"}) for step in steps]

@@ -17,6 +17,7 @@ import pytest
 from slurm.testbed import Testbed
 from tests.bench import Bench, until
 from tests.slurm.checkouts import DYING, LEASE, SBATCH, make_trivial
+from tests.slurm.conftest import MakeTestbed
 from tests.slurm.sweeps import claims, edit_manifest, on
 
 SEED = 20
@@ -95,4 +96,14 @@ def test_slurmctld_restarted_in_between(
     breakable.start_controller()
     output, _ = launcher.communicate()
     assert launcher.returncode == 0, output
+    assert_each_ran_once(bench)
+
+
+def test_a_cluster_without_accounting(
+    make_testbed: MakeTestbed, prepared: Bench, tmp_path: Path
+) -> None:
+    """squeue and our own files are all there is."""
+    bench = trivial(make_testbed(nodes=2, accounting=False), prepared, tmp_path, {})
+    edit_manifest(bench, replicates=[1, 2])
+    bench.sweep()
     assert_each_ran_once(bench)

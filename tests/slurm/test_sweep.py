@@ -68,6 +68,25 @@ def test_a_dry_run_prints_the_scripts_and_submits_nothing(
     assert sorted(bench.folder.rglob("*")) == before
 
 
+def test_slurm_says_when_each_kind_of_job_would_start(
+    testbed: Testbed, prepared: Bench, tmp_path: Path
+) -> None:
+    bench = on(testbed, prepared.copy(tmp_path), bundling="training")
+    kinds = json.loads(bench.run("plan", "--test-only", "--json").stdout)["slurm"]
+    assert sum(kind["jobs"] for kind in kinds) == 4
+    assert all(kind["answer"].startswith("would start") for kind in kinds)
+
+
+def test_a_partition_that_the_cluster_lacks_is_said_before_anything_is_submitted(
+    testbed: Testbed, prepared: Bench, tmp_path: Path
+) -> None:
+    bench = on(testbed, prepared.copy(tmp_path), partition="moon")
+    done = bench.run("sweep")
+    assert done.returncode == 2
+    assert "partition: found moon, expected one that the cluster has" in done.stderr
+    assert not (bench.root / "batches").exists()
+
+
 def test_what_a_person_cancels_stays_cancelled(
     breakable: Testbed, prepared: Bench, tmp_path: Path
 ) -> None:

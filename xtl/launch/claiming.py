@@ -20,7 +20,7 @@ _PATIENCE_S = 30.0  # a result of another node may be that late on a network fil
 def claim_shard(store: Store, submission: Submission, shard: str, attempt: int) -> tuple[str, int]:
     """Rank 0's decision: `skip` what is done, `run` the attempt that was claimed, `yield` to who
     has it, or leave `early`, without a try used up, where a parent is not there."""
-    if _is_done(store, shard):
+    if _is_done(store, submission, shard):
         return "skip", attempt
     if not _parents_are_there(store, shard):
         return "early", attempt
@@ -42,13 +42,32 @@ def _parents_are_there(store: Store, shard: str) -> bool:
     return True
 
 
-def _is_done(store: Store, shard: str) -> bool:
-    """A result of today's parents, and the artifact that it names where it names one."""
+def _is_done(store: Store, submission: Submission, shard: str) -> bool:
+    """A result of today's parents. Of its artifact, where it names one, that it is the one, or was
+    released and no shard that this job has yet to run needs it."""
     result = store.result(shard)
-    if result is None or (result.artifact and store.parent_digest(shard) is None):
+    if result is None or any(
+        result.parents.get(parent) != _handed_over(store, parent)
+        for parent in store.read_shard(shard).parents
+    ):
         return False
-    parents = store.read_shard(shard).parents
-    return all(result.parents.get(parent) == store.parent_digest(parent) for parent in parents)
+    there = store.artifact_digest(shard)
+    if result.artifact is None or there == result.artifact.digest:
+        return True
+    return there is None and not _is_needed(store, submission, shard)
+
+
+def _handed_over(store: Store, parent: str) -> str | None:
+    """The digest that its result names, released or not."""
+    result = store.result(parent)
+    return result.artifact.digest if result and result.artifact else None
+
+
+def _is_needed(store: Store, submission: Submission, shard: str) -> bool:
+    return any(
+        shard in store.read_shard(other).parents and store.result(other) is None
+        for other, _ in submission.shards
+    )
 
 
 def _make_claim(submission: Submission, shard: str, attempt: int) -> Claim:

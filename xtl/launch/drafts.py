@@ -77,6 +77,6 @@ class Drafts:
         """The first shard and its attempt, and a count of the jobs that were to run these."""
         shard, attempt = bundle.shards[0]
         count = 1
-        while self.store.submissions.find(f"{shard}-{attempt}-{count}"):
+        while self.store.submissions.folder(f"{shard}-{attempt}-{count}").exists():
             count += 1
         return f"{shard}-{attempt}-{count}"

@@ -109,8 +109,8 @@ class Launcher:
             return Left(None, "there is no Slurm")
         if only_itself and not is_reconciler(session.store, session.plan):
             return Left(None, "it was asked for by a person")
-        seen, _ = session.look()  # with what was just submitted
-        return leave_behind(scheduler, session.store, session.plan, self.frozen.folder, seen)
+        folder, look = self.frozen.folder, lambda: session.look()[0]  # with what was just submitted
+        return leave_behind(scheduler, session.store, session.plan, folder, look)
 
     def _drafts(self, code: Path, commit: str) -> Drafts:
         session = self.session

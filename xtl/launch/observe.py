@@ -57,7 +57,8 @@ def settle(store: Store, observation: Observation) -> None:
             attempt = store.attempt(shard, number)
             if sight.failure and attempt and _unfinished(attempt):
                 store.note_failure(shard, number, sight.failure)
-        if not (claimed or sight.dropped or store.submissions.has_left(submission.name)):
+        left = store.submissions.has_left(submission.name) and not sight.failure
+        if not (claimed or sight.dropped or left):
             _note_false_start(store, submission, sight)
         store.submissions.close(submission.name)
 

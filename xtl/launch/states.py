@@ -116,16 +116,15 @@ def _fresh(shard: Shard, result: Result, own: Evidence, evidence: Mapping[str, E
 
 def _without_result(own: Evidence) -> State:
     """Failed, with what is done about it, or missing. Jobs that never began count as tries."""
-    tries = [entry for entry in own.attempts if entry.claim.attempt > own.pardoned]
+    tries = _since_the_last_that_ended_well(own)
     if own.false_starts:
         last, starts = own.false_starts[-1], [start.cls for start in own.false_starts]
         return State("failed", failure=last, retry=retried(last.cls, starts, _begun(starts)))
     if tries and not _ended_well(tries[-1]):
         failure = failure_of(tries[-1], own.noted)
-        earlier = [failure_of(entry, ()).cls for entry in tries[:-1] if not _ended_well(entry)]
-        advanced = _advanced(tries, PATIENCE.get(failure.cls, 1))
-        retry = retried(failure.cls, [*earlier, failure.cls], advanced)
-        return State("failed", failure=failure, retry=retry)
+        classes = [*(failure_of(entry, ()).cls for entry in tries[:-1]), failure.cls]
+        advances = _stalls(tries, classes) < PATIENCE.get(failure.cls, 1)
+        return State("failed", failure=failure, retry=retried(failure.cls, classes, advances))
     return State("missing")
 
 
@@ -138,11 +137,25 @@ def _ended_well(attempt: Attempt) -> bool:
     return attempt.end is not None and attempt.end.status == "done"
 
 
-def _advanced(attempts: list[Attempt], patience: int) -> bool:
-    """Whether one of the latest attempts, `patience` of them, got further than all before them:
-    one may end before its first save, and an evaluation never saves."""
-    saved = [attempt.saved for attempt in attempts]
-    return max(saved[-patience:]) > max(saved[:-patience], default=-1)
+def _since_the_last_that_ended_well(own: Evidence) -> list[Attempt]:
+    """Attempts that count: a shard whose result was lost or released starts anew."""
+    counted = [entry for entry in own.attempts if entry.claim.attempt > own.pardoned]
+    well = [index for index, entry in enumerate(counted) if _ended_well(entry)]
+    if not well or well[-1] == len(counted) - 1:
+        return counted
+    return counted[well[-1] + 1 :]
+
+
+def _stalls(attempts: list[Attempt], classes: list[FailureClass]) -> int:
+    """How many attempts ended as the last one did since one of them last got further than all
+    before: one may end before its first save, and an evaluation never saves."""
+    best, stalls = -1, 0
+    for attempt, cls in zip(attempts, classes, strict=True):
+        if attempt.saved > best:
+            best, stalls = attempt.saved, 0
+        elif cls == classes[-1]:
+            stalls += 1
+    return stalls
 
 
 def _blocked(shard: Shard, plan: Plan, found: Mapping[str, State]) -> State | None:

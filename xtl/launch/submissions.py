@@ -37,10 +37,10 @@ class Submissions:
 
     def withdraw(self, submission: str) -> None:
         """There is no job of it and there will be none: its name is free again."""
-        shutil.rmtree(self.folder(submission))
+        shutil.rmtree(self.folder(submission), ignore_errors=True)
 
     def note_left(self, submission: str, outcome: str) -> None:
-        """Its job left shards undone without having failed: `yield`, `early` or `stopped`."""
+        """Its job left shards undone without having failed; `outcome` is its last shard's."""
         write_whole(self.folder(submission) / "left", outcome)
 
     def has_left(self, submission: str) -> bool:
@@ -48,7 +48,8 @@ class Submissions:
 
     def close(self, submission: str) -> None:
         """Its job is over and its shards were looked at: it need not be asked about again."""
-        write_whole(self.folder(submission) / "closed", "")
+        if self.folder(submission).exists():  # it may have been withdrawn meanwhile
+            write_whole(self.folder(submission) / "closed", "")
 
     def last_words(self, submission: str) -> str:
         """The last line that any rank of a job wrote on its error stream."""
@@ -113,7 +114,7 @@ class Batches:
 
     def withdraw(self, name: str) -> None:
         """sbatch has said no: there is no such array and there will be none."""
-        shutil.rmtree(self.folder(name))
+        shutil.rmtree(self.folder(name), ignore_errors=True)
 
     def last_words(self, name: str, index: int) -> str:
         """The last line that any rank of a task wrote on its error stream."""

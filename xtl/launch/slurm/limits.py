@@ -27,7 +27,9 @@ from xtl.launch.slurm.facts import (
 )
 
 VALID_S = 3600.0
-_FULL = re.compile(r"Submit\w*Limit|temporarily unable to accept|MaxJobCount|too many jobs", re.I)
+_FULL = re.compile(
+    r"Submit\w*Limit|temporarily unable to accept|MaxJobCount|too many jobs|queue full", re.I
+)
 
 
 @dataclass(frozen=True)

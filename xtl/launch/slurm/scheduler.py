@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from xtl.errors import UserError
 from xtl.files import write_whole
@@ -36,7 +37,7 @@ class SlurmScheduler:
         self.unattended = False  # a place in the queue is left for the job that goes on
         self._refused = ""
         self._rest_until = 0.0  # on time.monotonic's clock
-        self._longest = 0  # array that may still be tried, after a longer one was refused; 0: any
+        self._full = False  # sbatch has just said so
 
     @property
     def said(self) -> str:
@@ -58,12 +59,17 @@ class SlurmScheduler:
         self._rest_until = time.monotonic() + self.profile.poll_seconds
 
         def send(wave: Wave) -> dict[str, str] | None:
-            if not drafts.leads():
+            if self._full or not drafts.leads():
                 return None
             name, members = self._write(drafts, wave)
             if not members:  # another launcher took them all
                 return {}
             job = self._sbatch(drafts.store, name, self._script(drafts, wave, name, len(members)))
+            if job is None and self._full and wave.bundles[1:]:  # a part of it may find room
+                self._full = False
+                part = send(replace(wave, bundles=wave.bundles[: len(wave.bundles) // 2]))
+                self._full = True
+                return part
             if job is None:
                 return None
             sent.extend(members)
@@ -119,7 +125,7 @@ class SlurmScheduler:
     ) -> None:
         if not bundles:
             return
-        self._refused = ""
+        self._refused, self._full = "", False
         profile = self.profile
         if not self.unattended:
             profile = profile.model_copy(update={"reconcile": Reconcile(enabled=False)})
@@ -127,14 +133,13 @@ class SlurmScheduler:
             limits = self._limits()
             inside = int(os.environ.get("SLURM_JOB_NAME") == reconciler(drafts.store, drafts.plan))
             there = self.watch.client.my_jobs()
-        except SlurmSilentError as error:
+        except (SlurmSilentError, SlurmRefusedError) as error:
             self._refused = str(error)
             return
         jobs = room(limits, profile, there, inside)
         if not jobs:
             self._refused = f"{there} jobs of yours are in the queue, as many as there may be"
-        array = min(largest_array(limits, profile), self._longest or jobs)
-        most = Room(max(1, array), jobs, longest(limits, profile))
+        most = Room(largest_array(limits, profile), jobs, longest(limits, profile))
         send_in_waves(drafts.plan, bundles, alive_jobs(seen), self.profile.time, most, send)
 
     def _write(self, drafts: Drafts, wave: Wave) -> tuple[str, list[Submission]]:
@@ -168,9 +173,8 @@ class SlurmScheduler:
             self._withdraw(store, name)
             if not is_full(error):
                 raise UserError(f"{error}: partition {self.profile.partition}") from None
-            self._longest = max(1, script.tasks // 2)  # a part of it may find room
+            self._full = True
             return None
-        self._longest = 0
         store.batches.write_job(name, Job(id=job, host=socket.gethostname()))
         return job
 

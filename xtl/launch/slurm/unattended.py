@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from xtl.launch.store import Store
 from xtl.sweep.plan import Plan
 
 _LATER = "now+15minutes"  # where nothing runs that could be waited for: the queue was full
-_PAUSES_S = (10, 30, 60, 120, 300, 600)  # between tries, where nobody else would try again
+_PAUSE_S = 20  # between tries, where nobody else would try again
+_SHARE = 0.6  # of its time limit that the job spends on tries
 
 
 @dataclass(frozen=True)
@@ -31,22 +33,25 @@ class Left:
 
 
 def leave_behind(
-    scheduler: SlurmScheduler, store: Store, plan: Plan, code: Path, seen: Observation
+    scheduler: SlurmScheduler,
+    store: Store,
+    plan: Plan,
+    code: Path,
+    look: Callable[[], Observation],
 ) -> Left:
     """Submit the job that runs `xtl sweep --once` as soon as one of the live arrays is over, in the
     place of one that waits already. From such a job itself, with patience: a chain that broke
     because slurmctld was being restarted would be of no use."""
     if not scheduler.profile.reconcile.enabled:
         return Left(None, "the profile wants none")
-    pauses = [*_PAUSES_S, None] if is_reconciler(store, plan) else [None]
-    for pause in pauses:
+    until = time.monotonic() + _SHARE * 60 * scheduler.profile.reconcile.time
+    while True:
         try:
-            return _leave(scheduler, store, plan, code, seen)
+            return _leave(scheduler, store, plan, code, look())
         except (SlurmSilentError, SlurmRefusedError) as error:
-            why = str(error)
-        if pause:
-            time.sleep(pause)
-    return Left(None, why)
+            if not is_reconciler(store, plan) or time.monotonic() > until:
+                return Left(None, str(error))
+        time.sleep(_PAUSE_S)
 
 
 def find_reconciler(scheduler: SlurmScheduler, store: Store, plan: Plan) -> Sight | None:
@@ -57,8 +62,8 @@ def find_reconciler(scheduler: SlurmScheduler, store: Store, plan: Plan) -> Sigh
         found = sights(scheduler.watch.client.queue([name]), None).values()
     except (SlurmSilentError, SlurmRefusedError):
         return Sight(asked=False)
-    goes_on = [sight for sight in found if sight.waits or sight.state == "RUNNING"]
-    return max(goes_on, key=lambda sight: int(sight.job), default=None)
+    alive = [sight for sight in found if sight.liveness == "alive" and sight.state != "COMPLETING"]
+    return max(alive, key=lambda sight: int(sight.job), default=None)
 
 
 def _leave(
@@ -67,16 +72,22 @@ def _leave(
     there = find_reconciler(scheduler, store, plan)
     if there and not there.asked:
         raise SlurmSilentError("squeue: no answer")
-    own = os.environ.get("SLURM_JOB_ID")
-    if there and there.job != own and not there.waits:
-        return Left(there.job)  # it runs, and leaves one behind itself
-    client = scheduler.watch.client
+    runs = there is not None and not there.waits and there.job != os.environ.get("SLURM_JOB_ID")
+    before = sorted({job.partition("_")[0] for job in alive_jobs(seen).values()})
+    before += [there.job] if there and runs else []  # which may be about to end and leave nobody
     path = store.root / "reconcile" / "script.sh"
-    script = _script(scheduler, store, reconciler(store, plan), code, seen)
+    script = _script(scheduler, store, reconciler(store, plan), code, before)
     write_whole(path, render(script, scheduler.profile), mode=0o600)  # its exports may be secrets
+    client = scheduler.watch.client
+    try:
+        job = client.submit(path)
+    except SlurmRefusedError:
+        if there and there.waits:  # and takes the last place, perhaps
+            return Left(there.job)
+        raise
     if there and there.waits:  # for fewer arrays than there are now, or with earlier code
         client.cancel([there.job])
-    return Left(client.submit(path))
+    return Left(job)
 
 
 def is_reconciler(store: Store, plan: Plan) -> bool:
@@ -85,10 +96,9 @@ def is_reconciler(store: Store, plan: Plan) -> bool:
 
 
 def _script(
-    scheduler: SlurmScheduler, store: Store, name: str, code: Path, seen: Observation
+    scheduler: SlurmScheduler, store: Store, name: str, code: Path, before: Sequence[str]
 ) -> Script:
     root = store.root.absolute()
-    arrays = sorted({job.partition("_")[0] for job in alive_jobs(seen).values()})
     sweep = ("jobs.main", "sweep", "--once", "--root", str(root), "--cluster", "slurm")
     return Script(
         name=name,
@@ -98,7 +108,7 @@ def _script(
         command=command_for(code.absolute(), *sweep),
         root=root,
         logs=root / "reconcile",
-        after="?".join(f"afterany:{array}" for array in arrays),
-        begin="" if arrays else _LATER,
+        after="?".join(f"afterany:{job}" for job in before),
+        begin="" if before else _LATER,
         alone=True,
     )
