@@ -46,7 +46,7 @@ def _instant(self: Execution) -> bool:
     artifact = None
     if self.shard.stage != "evaluate":
         folder = self._store.artifact(self.shard.id)
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / "DIGEST.json").write_text('{"digest": "d"}')
         artifact = Artifact(digest="d", bytes=1)
     result = self._result(parents=checks, artifact=artifact, device_seconds=0.0, finished=1.0)
