@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from tests.bench import Bench
-from tests.slurm.checkouts import make_trivial
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def edited(prepared: Bench, tmp_path: Path) -> Bench:
+def edited(trivial: Bench) -> Bench:
     """A finished sweep of trivial shards, one result gone, and a checkout that was edited since."""
-    checkout = make_trivial(tmp_path / "checkout")
-    bench = replace(prepared.copy(tmp_path / "bench"), checkout=checkout)
-    manifest = bench.folder / "tiny.yaml"
-    manifest.write_text(manifest.read_text().replace("ranks: 2", "ranks: 1"))
-    bench.sweep()
-    next((bench.root / "shards").glob("*/result.json")).unlink()
-    worker = checkout / "xtl" / "launch" / "worker.py"
+    trivial.sweep()
+    next((trivial.root / "shards").glob("*/result.json")).unlink()
+    worker = trivial.checkout / "xtl" / "launch" / "worker.py"
     worker.write_text(worker.read_text() + "\nprint('the edited code')\n")
-    return bench
+    return trivial
 
 
 def said(bench: Bench) -> str:

@@ -18,7 +18,8 @@ from slurm.testbed import Testbed
 from tests.bench import Bench, until
 from tests.slurm.checkouts import DYING, LEASE, SBATCH, make_trivial
 from tests.slurm.conftest import MakeTestbed
-from tests.slurm.sweeps import claims, edit_manifest, on
+from tests.slurm.helpers import submit
+from tests.slurm.sweeps import claims, edit_manifest, jobs, on
 
 SEED = 20
 
@@ -55,7 +56,7 @@ def test_launchers_killed_around_sbatch(
     on either side of sbatch."""
     bench = trivial(breakable, prepared, tmp_path, MORTAL)
     first = random.Random(SEED).randint(8, 12)
-    for writes in range(first, first + 6):
+    for writes in range(first, first + 5):
         dies_after(bench, writes)
     bench.sweep()
     assert_each_ran_once(bench)
@@ -84,7 +85,25 @@ def test_two_launchers_at_once_that_do_not_heed_one_another(
     assert_each_ran_once(bench)
 
 
-def test_slurmctld_restarted_in_between(
+def test_slurmctld_restarted_while_jobs_wait(
+    breakable: Testbed, prepared: Bench, tmp_path: Path
+) -> None:
+    bench = trivial(breakable, prepared, tmp_path, {})
+    edit_manifest(bench, replicates=[1, 2])
+    blocker = submit(breakable, "sleep 600", "--nodes=4", "--exclusive")
+    launcher = bench.start("sweep")
+    until(lambda: bool(jobs(bench)))
+    breakable.stop_controller()
+    assert {shard["state"] for shard in bench.shards().values()} <= {"queued", "unknown", "missing"}
+    breakable.start_controller()
+    breakable.run("scancel", blocker)
+    output, _ = launcher.communicate()
+    assert launcher.returncode == 0, output
+    assert_each_ran_once(bench)
+
+
+@pytest.mark.long
+def test_slurmctld_restarted_while_jobs_run(
     breakable: Testbed, prepared: Bench, tmp_path: Path
 ) -> None:
     bench = trivial(breakable, prepared, tmp_path, {})

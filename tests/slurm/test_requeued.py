@@ -84,6 +84,7 @@ def test_a_training_that_is_killed_without_grace_begins_again(
     assert_undisturbed(bench, swept)
 
 
+@pytest.mark.long
 def test_a_training_that_somebody_requeues_gives_the_same_result(
     breakable: Testbed, prepared: Bench, swept: Bench, tmp_path: Path
 ) -> None:

@@ -106,7 +106,8 @@ def test_activations_are_those_of_korthikanti_et_al() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["bf16", pytest.param("fp32", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
 def test_states_are_what_the_engine_keeps(precision: Precision) -> None:
     """By the difference of two models, so that buffers of a fixed size cancel out, and in the
     mean over ranks: a matrix may be on the border of two."""
