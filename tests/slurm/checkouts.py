@@ -36,7 +36,7 @@ def _device() -> str:
     return "none"
 
 
-_VERSIONED = ()
+VERSIONED = ()
 """
 EXECUTION = """
 

@@ -112,7 +112,7 @@ def test_a_held_job_says_so_and_starts_when_it_is_released(breakable: Testbed) -
     array = submit(breakable, "sleep 300", "--job-name=held", "--array=0-0", "--hold")
     sight = look(breakable, "held")[0]
     assert (sight.stuck, sight.reason) == (True, "its owner, or this sweep, holds it")
-    client_of(breakable).release(array)
+    breakable.run("scontrol", "release", array)
     until_seen(breakable, "held", 0, runs, "runs")
 
 

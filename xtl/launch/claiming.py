@@ -8,11 +8,9 @@ import time
 from importlib import metadata
 
 from xtl import __version__
+from xtl.launch.code import VERSIONED
 from xtl.launch.records import Claim, Submission
 from xtl.launch.store import Store
-
-_VERSIONED = ("torch", "transformers", "datasets", "deepspeed", "wandb")
-
 
 _PATIENCE_S = 30.0  # a result of another node may be that late on a network file system
 
@@ -81,7 +79,7 @@ def _make_claim(submission: Submission, shard: str, attempt: int) -> Claim:
         device=_device(),
         world_size=submission.ranks,
         micro_batch=submission.micro_batch,
-        versions={"xtl": __version__} | {name: metadata.version(name) for name in _VERSIONED},
+        versions={"xtl": __version__} | {name: metadata.version(name) for name in VERSIONED},
         commit=submission.commit,
         started=time.time(),
     )

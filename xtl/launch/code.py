@@ -23,7 +23,7 @@ from xtl.launch.records import Record, read_record
 from xtl.launch.store import Store
 from xtl.sweep.shard import RECIPE_VERSION
 
-_VERSIONED = ("torch", "transformers", "datasets", "deepspeed", "wandb", "submitit")
+VERSIONED = ("torch", "transformers", "datasets", "deepspeed", "wandb", "submitit")
 _RENEW = "`xtl resubmit --with current` freezes the code as it is now"
 
 
@@ -183,7 +183,7 @@ def _describe(digest: str, files: dict[str, CodeFile], commit: str, dirty: bool)
         commit=commit,
         dirty=dirty,
         python=sys.executable,
-        versions={"xtl": __version__} | {name: metadata.version(name) for name in _VERSIONED},
+        versions={"xtl": __version__} | {name: metadata.version(name) for name in VERSIONED},
         recipe_version=RECIPE_VERSION,
         created=time.time(),
         files=files,

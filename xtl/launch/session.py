@@ -132,7 +132,8 @@ class Session:
         return read_limits(self._watch.client, self.profile.partition, self.store.cluster_path)
 
     def reconciler(self) -> Sight | None:
-        """The job that goes on with a detached sweep; None where there is none, or no answer."""
+        """The job that goes on with a detached sweep; None where there is none. Not
+        `asked` where Slurm is silent."""
         if not isinstance(self.scheduler, SlurmScheduler):
             return None
         return find_reconciler(self.scheduler, self.store, self.plan)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from xtl.launch.slurm.reasons import is_launch_failure, is_stuck, words
+from xtl.launch.slurm.reasons import is_stuck, words
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,3 @@ from xtl.launch.slurm.reasons import is_launch_failure, is_stuck, words
 def test_a_reason_in_words(reason: str, said: str, stuck: bool) -> None:
     assert words(reason) == said
     assert is_stuck(reason) == stuck
-
-
-def test_only_a_failed_launch_can_be_released() -> None:
-    assert is_launch_failure("launch failed requeued held")
-    assert not is_launch_failure("JobHeldUser")

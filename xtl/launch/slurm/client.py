@@ -138,10 +138,6 @@ class Client:
         """Put a job that runs, or has ended, back into the queue under its id."""
         self._ask("scontrol", "requeue", job)
 
-    def release(self, job: str) -> None:
-        """Let a held job start."""
-        self._ask("scontrol", "release", job)
-
     def cancel(self, jobs: Collection[str]) -> None:
         """Cancel jobs, array tasks (`12_3`) or arrays (`12`). Ended ones are left alone."""
         if jobs:

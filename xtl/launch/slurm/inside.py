@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Sequence
 
 from xtl.launch.records import Submission
+from xtl.launch.slurm.client import Client, SlurmRefusedError, SlurmSilentError
 from xtl.launch.stopping import StopFlag
 
 log = logging.getLogger(__name__)
@@ -33,18 +34,17 @@ def go_back(submission: Submission, stop: StopFlag) -> None:
         return
     job = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
     if stop.signal == signal.SIGUSR2 or _preempted(job):
-        done = _scontrol("requeue", job)
-        said = done.stderr.strip() or "back into the queue"
-        log.info("%s: %s", job, said)
+        try:
+            Client().requeue(job)
+        except (SlurmSilentError, SlurmRefusedError) as error:
+            log.warning("%s: %s", job, error)
+        else:
+            log.info("%s: back into the queue", job)
 
 
 def _preempted(job: str) -> bool:
-    fields = _scontrol("show", "job", "--oneliner", job).stdout.split()
+    show = ["scontrol", "show", "job", "--oneliner", job]
+    said = subprocess.run(show, capture_output=True, text=True, check=False, timeout=60)
+    fields = said.stdout.split()
     times = [field.partition("=")[2] for field in fields if field.startswith("PreemptTime=")]
     return bool(times) and times[0] not in ("", "None", "Unknown")
-
-
-def _scontrol(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["scontrol", *arguments], capture_output=True, text=True, check=False, timeout=60
-    )

@@ -97,11 +97,6 @@ def is_stuck(reason: str) -> bool:
     return key in _STUCK or bool(never)
 
 
-def is_launch_failure(reason: str) -> bool:
-    """Whether Slurm holds the job because a node could not launch it: released, it may start."""
-    return _key(reason) == "LaunchHeld"
-
-
 def _key(reason: str) -> str:
     plain = reason.strip().strip("()").replace("_", " ")
     for pattern, key in _SENTENCES:
