@@ -2,8 +2,10 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -93,27 +95,43 @@ def test_a_run_without_anything_is_still_a_record() -> None:
     assert record.last_step is None
 
 
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of a server that takes a connection and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
 ASK = """
+import sys
 from xtl.errors import UserError
-from xtl.tracking.server import read_server
+from xtl.tracking import server
+server.PATIENCE_SECONDS = 0.5
 try:
-    read_server("team", "xtl", "demo")
+    server.read_server("team", "xtl", "demo")
 except UserError as error:
     print(error)
 """
 
 
+def asked(address: str) -> str:
+    """What a process of its own says of the server there, and ends."""
+    environment = {**os.environ, "WANDB_API_KEY": "0" * 40, "WANDB_BASE_URL": address}
+    command = [sys.executable, "-c", ASK]
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=60, check=True
+    ).stdout
+
+
 @pytest.mark.slow
-def test_a_server_that_does_not_answer_is_one_clear_line() -> None:
-    # In a process of its own: W&B's service retries on, and its teardown here would wait for it.
-    address = {"WANDB_API_KEY": "0" * 40, "WANDB_BASE_URL": "http://127.0.0.1:9"}
-    asked = subprocess.run(
-        [sys.executable, "-c", ASK],
-        env={**os.environ, **address},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    (line,) = asked.stdout.splitlines()
+def test_a_server_that_is_not_there_is_one_clear_line() -> None:
+    (line,) = asked("http://127.0.0.1:9").splitlines()
     assert line.startswith("W&B: cannot read group 'demo' of project 'team/xtl': ")
+    assert "http://127.0.0.1:9 does not answer" in line
+
+
+@pytest.mark.slow
+def test_a_server_that_does_not_answer_is_one_clear_line(silent: str) -> None:
+    (line,) = asked(silent).splitlines()
+    assert line.startswith("W&B: cannot read group 'demo' of project 'team/xtl': ")
+    assert "timed out" in line
