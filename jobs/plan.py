@@ -17,6 +17,7 @@ from xtl.launch.slurm.waves import Wave
 from xtl.sweep.bundles import make_bundles
 from xtl.sweep.forecast import Forecast, forecast
 from xtl.sweep.plan import Plan
+from xtl.sweep.provisional import provisional_lock
 from xtl.sweep.shard import Stage
 
 _STAGES: tuple[Stage, ...] = ("intermediate", "target", "evaluate")
@@ -37,7 +38,7 @@ def plan(
     """Show the shards that a manifest asks for, what sharing and bundling save, hours and disk.
 
     Reads the manifest and the lock, and nothing else. Without a lock the counts are the
-    catalogue's, and shards have no ids yet: run `xtl prepare`.
+    published ones and lengths estimated, and shards have no ids yet: run `xtl prepare`.
     """
     opened = session(manifest, root, cluster, profile)
     answers = Launcher(opened).test() if test_only else []
@@ -60,10 +61,12 @@ def _answer(opened: Session, wave: Wave, answer: str) -> dict[str, Any]:
 
 
 def cost(opened: Session) -> Forecast | None:
-    if opened.lock is None:
+    """None where nothing is known of the model: then hours and bytes would be made up."""
+    lock = opened.lock or provisional_lock(opened.manifest)
+    if not lock.model.parameters:
         return None
     layout = opened.profile.layout(opened.manifest.engine.ranks)
-    return forecast(opened.plan, opened.lock, opened.profile.rates, layout)
+    return forecast(opened.plan, lock, opened.profile.rates, layout)
 
 
 def jobs_of(opened: Session) -> int:
@@ -147,6 +150,9 @@ def _sentences(opened: Session, costs: Forecast | None) -> str:
             f"{costs.final_bytes / 2**30:.1f} GiB in the end (keep: {found.keep}), "
             f"in about {costs.inodes:,} files and folders."
         )
-    else:
-        lines.append("Provisional: no lock yet. `xtl prepare` resolves counts, lengths and ids.")
+    if not found.locked:
+        lines.append(
+            "Provisional, from published counts and estimated lengths: no lock yet. "
+            "`xtl prepare` resolves counts, lengths and ids."
+        )
     return "\n".join(lines)

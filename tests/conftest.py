@@ -11,7 +11,8 @@ import yaml
 from tests.bench import MANIFEST, Bench
 from xtl.sweep.lock import Lock, LockedModel, LockedTable, key_of
 from xtl.sweep.manifest import Manifest
-from xtl.sweep.plan import Plan, make_plan, tables_of
+from xtl.sweep.needs import needs
+from xtl.sweep.plan import Plan, make_plan
 from xtl.sweep.reading import parse_manifest
 
 DEMO = Path(__file__).parents[1] / "jobs" / "manifests" / "demo.yaml"
@@ -20,16 +21,18 @@ DEMO = Path(__file__).parents[1] / "jobs" / "manifests" / "demo.yaml"
 def lock_for(manifest: Manifest, rows: int = 4096) -> Lock:
     """A lock as `prepare` would write it, with made-up content hashes."""
     tables = {
-        key_of(ref): LockedTable(
-            repo=ref.repo,
+        key_of(need.ref): LockedTable(
+            repo=need.ref.repo,
             revision="content-1",
-            config=ref.config,
-            split=ref.split,
+            config=need.ref.config,
+            split=need.ref.split,
+            form=need.ref.form,
+            part=need.ref.part,
             rows=rows,
-            content=f"hash of {key_of(ref)}",
+            content=f"hash of {key_of(need.ref)}",
             mean_tokens=60.0,
         )
-        for ref in tables_of(manifest)
+        for need in needs(manifest)
     }
     model = LockedModel(
         repo=manifest.model.repo,

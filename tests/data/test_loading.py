@@ -87,16 +87,18 @@ def test_a_cut_file_is_a_user_error_in_one_line(plain: Path) -> None:
 
 
 @pytest.mark.slow
-def test_loading_writes_nothing_at_home_and_asks_no_network(plain: Path, tmp_path: Path) -> None:
-    home = tmp_path / "home"
+def test_loading_writes_nothing_at_home_and_asks_no_network(tmp_path: Path) -> None:
+    home, lines = tmp_path / "home", tmp_path / "lines"
     home.mkdir()
+    lines.mkdir()
+    (lines / "train.jsonl").write_text('{"a": 1}\n{"a": 2}\n{"a": 3}\n')
     code = (
         "import sys; from pathlib import Path; from xtl.data.loading import load_rows\n"
-        "print(len(load_rows(Path(sys.argv[1]), 'en', 'train', Path(sys.argv[2]))))\n"
+        "print(len(load_rows(Path(sys.argv[1]), 'default', 'train', Path(sys.argv[2]))))\n"
     )
     kept = {name: text for name, text in os.environ.items() if not name.startswith(("HF_", "XDG"))}
     changed = {"HOME": str(home), "HF_ENDPOINT": "http://127.0.0.1:9"}
-    command = [sys.executable, "-c", code, str(plain), str(tmp_path / "scratch")]
+    command = [sys.executable, "-c", code, str(lines), str(tmp_path / "scratch")]
     done = subprocess.run(command, capture_output=True, text=True, env=kept | changed)
     assert done.stdout == "3\n", done.stderr
     assert list(home.rglob("*")) == []
@@ -136,3 +138,35 @@ def test_the_generated_pairs_have_the_hub_s_own_columns(hub: Path, lookup_folder
 def test_class_labels_keep_their_names(hub: Path) -> None:
     label = load_rows(hub / "facebook/xnli", "sw", "test").features["label"]
     assert label.names == ["entailment", "neutral", "contradiction"]
+
+
+def test_a_readme_s_parquet_files_have_the_features_that_it_says(plain: Path) -> None:
+    (plain / "README.md").write_text(
+        "---\ndataset_info:\n- config_name: both\n  features:\n  - name: a\n    dtype:\n"
+        "      class_label:\n        names:\n          '0': dry\n          '1': wet\n"
+        "  splits:\n  - name: train\n    num_examples: 3\n"
+        "configs:\n- config_name: both\n  data_files:\n  - split: train\n    path: en/train-*\n"
+        "---\n"
+    )
+    write_rows(plain / "en" / "train-00000-of-00002.parquet", [{"a": 1}, {"a": 0}])
+    rows = load_rows(plain, "both", "train")
+    assert rows.features["a"].names == ["dry", "wet"]
+    assert rows["a"][:] == [1, 0, 3]
+
+
+def test_a_readme_that_changed_is_read_again(plain: Path) -> None:
+    for name in ("one", "other"):
+        (plain / "README.md").write_text(
+            f"---\nconfigs:\n- config_name: {name}\n  data_files:\n"
+            "  - split: train\n    path: en/*\n---\n"
+        )
+        os.utime(plain / "README.md", ns=(len(name), len(name)))
+        assert config_names(plain) == [name]
+
+
+def test_a_split_without_files_is_a_user_error(plain: Path) -> None:
+    (plain / "README.md").write_text(
+        "---\nconfigs:\n- config_name: set\n  data_files:\n  - split: train\n    path: fr/*\n---\n"
+    )
+    with pytest.raises(UserError, match=r"config set: found no split train, expected one of"):
+        load_rows(plain, "set", "train")

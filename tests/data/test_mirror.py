@@ -5,13 +5,22 @@ import os
 import stat
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
 from xtl.data import mirror as module
 from xtl.data.mirror import Mirror, Snapshot, content_hash, verify
 from xtl.errors import UserError
+
+RECIPE = {"hub": "owner/name", "commit": "1"}
+COMMIT = "c0ffee" + "0" * 34
+HOUR = 3600
 
 
 def fill(folder: Path, text: str = "one") -> Path:
@@ -21,9 +30,11 @@ def fill(folder: Path, text: str = "one") -> Path:
     return folder
 
 
-def published(mirror: Mirror, text: str = "one", repo: str = "owner/name") -> Snapshot:
-    with mirror.staging() as staged:
-        return mirror.publish(repo, fill(staged, text))
+def published(
+    mirror: Mirror, text: str = "one", repo: str = "owner/name", revision: str | None = None
+) -> Snapshot:
+    with mirror.staging(RECIPE) as staged:
+        return mirror.publish(repo, fill(staged, text), revision)
 
 
 def test_the_content_hash_is_the_documented_one(tmp_path: Path) -> None:
@@ -103,7 +114,7 @@ def test_new_content_is_published_beside_the_old(tmp_path: Path) -> None:
 
 def test_staged_files_never_show_when_filling_fails(tmp_path: Path) -> None:
     def fill_and_fail() -> None:
-        with Mirror(tmp_path).staging() as staged:
+        with Mirror(tmp_path).staging(RECIPE) as staged:
             fill(staged)
             raise RuntimeError
 
@@ -128,39 +139,144 @@ def test_publishing_onto_a_damaged_snapshot_says_so(tmp_path: Path) -> None:
         published(mirror)
 
 
-def test_what_a_dead_process_left_staged_is_removed_and_a_living_one_s_is_kept(
-    tmp_path: Path,
-) -> None:
+@contextmanager
+def writing(root: Path) -> Iterator[Path]:
+    """A process that stages by RECIPE: what it left, after it is killed where the block ends."""
     code = (
-        "import sys, os; from pathlib import Path; from xtl.data.mirror import Mirror\n"
-        "with Mirror(Path(sys.argv[1])).staging() as staged:\n"
+        "import sys; from pathlib import Path; from xtl.data.mirror import Mirror\n"
+        f"with Mirror(Path(sys.argv[1])).staging({RECIPE}, resumes=True) as staged:\n"
         "    (staged / 'half').write_text('x'); print(staged.name, flush=True)\n"
-        "    sys.stdin.readline() or os._exit(9)\n"
+        "    sys.stdin.readline()\n"
     )
-    command = [sys.executable, "-c", code, str(tmp_path)]
-    writer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert writer.stdin is not None
-    assert writer.stdout is not None
-    left = tmp_path / ".staging" / writer.stdout.readline().strip()
-    with Mirror(tmp_path).staging():
-        assert (left / "half").exists()
-    writer.kill()
-    writer.wait()
-    writer.stdin.close()
-    writer.stdout.close()
-    with Mirror(tmp_path).staging():
+    command = [sys.executable, "-c", code, str(root)]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        yield root / ".staging" / writer.stdout.readline().strip()
+        writer.kill()
+
+
+def age(folder: Path, seconds: float) -> None:
+    then = folder.stat().st_mtime - seconds
+    for path in [*folder.rglob("*"), folder]:
+        os.utime(path, (then, then))
+
+
+def left_by(root: Path, host: str, key: str | None = None) -> Path:
+    """A staging folder as a process of another host leaves it."""
+    folder = root / ".staging" / f"{key or module._key(RECIPE)}.{host}.77.abc"
+    folder.mkdir(parents=True)
+    (folder / "half").write_text("x")
+    return folder
+
+
+def test_what_a_killed_process_left_is_gone_on_with(tmp_path: Path) -> None:
+    with writing(tmp_path) as left:
+        pass
+    with Mirror(tmp_path).staging(RECIPE, resumes=True) as staged:
+        assert (staged / "half").read_text() == "x"
+        assert not left.exists()
+    assert list((tmp_path / ".staging").iterdir()) == []
+
+
+def test_what_a_killed_process_left_goes_where_nothing_can_be_gone_on_with(tmp_path: Path) -> None:
+    with writing(tmp_path) as left:
+        pass
+    with Mirror(tmp_path).staging(RECIPE) as staged:
+        assert list(staged.iterdir()) == []
         assert not left.exists()
 
 
-def test_another_host_s_staging_folder_goes_after_two_days(tmp_path: Path) -> None:
-    old, young = (tmp_path / ".staging" / f"else.where.{number}.x" for number in (1, 2))
-    old.mkdir(parents=True)
-    young.mkdir()
-    days_ago = old.stat().st_mtime - 3 * 24 * 3600
-    os.utime(old, (days_ago, days_ago))
-    with Mirror(tmp_path).staging():
-        assert not old.exists()
-        assert young.exists()
+def test_what_a_living_process_stages_is_its_own(tmp_path: Path) -> None:
+    with writing(tmp_path) as left:
+        age(left, 3 * HOUR)
+        with Mirror(tmp_path).staging(RECIPE, resumes=True) as staged:
+            assert list(staged.iterdir()) == []
+        assert (left / "half").exists()
+
+
+def test_what_this_process_stages_is_not_taken_from_it(tmp_path: Path) -> None:
+    with Mirror(tmp_path).staging(RECIPE, resumes=True) as first:
+        (first / "half").write_text("x")
+        with Mirror(tmp_path).staging(RECIPE, resumes=True) as second:
+            assert list(second.iterdir()) == []
+        assert (first / "half").exists()
+
+
+def test_what_failed_is_gone_on_with_in_the_same_process(tmp_path: Path) -> None:
+    def fill_and_fail() -> None:
+        with Mirror(tmp_path).staging(RECIPE, resumes=True) as staged:
+            fill(staged)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fill_and_fail()
+    with Mirror(tmp_path).staging(RECIPE, resumes=True) as staged:
+        assert (staged / "README.md").read_text() == "read me"
+
+
+def test_another_recipe_s_leftover_stays_for_two_days(tmp_path: Path) -> None:
+    with writing(tmp_path) as left:
+        pass
+    age(left, 47 * HOUR)
+    with Mirror(tmp_path).staging({"another": 1}, resumes=True) as staged:
+        assert list(staged.iterdir()) == []
+    assert (left / "half").exists()
+    age(left, 2 * HOUR)
+    with Mirror(tmp_path).staging({"another": 1}, resumes=True):
+        assert not left.exists()
+
+
+def test_another_host_s_process_counts_as_dead_after_two_hours_of_silence(tmp_path: Path) -> None:
+    left = left_by(tmp_path, "else.where")
+    age(left, 3 * HOUR)
+    (left / "half").touch()
+    with Mirror(tmp_path).staging(RECIPE, resumes=True) as staged:
+        assert list(staged.iterdir()) == []
+    age(left, 3 * HOUR)
+    with Mirror(tmp_path).staging(RECIPE, resumes=True) as staged:
+        assert (staged / "half").exists()
+
+
+def test_of_two_leftovers_the_latest_is_gone_on_with_and_the_other_goes(tmp_path: Path) -> None:
+    old, young = left_by(tmp_path, "one"), left_by(tmp_path, "two")
+    (young / "half").write_text("more")
+    age(old, 5 * HOUR)
+    age(young, 4 * HOUR)
+    with Mirror(tmp_path).staging(RECIPE, resumes=True) as staged:
+        assert (staged / "half").read_text() == "more"
+        assert [path.name for path in (tmp_path / ".staging").iterdir()] == [staged.name]
+
+
+def test_of_many_that_go_on_with_a_leftover_one_gets_it(tmp_path: Path) -> None:
+    age(left_by(tmp_path, "elsewhere"), 3 * HOUR)
+    begin, end = threading.Barrier(8), threading.Barrier(8)
+
+    def take(_number: int) -> bool:
+        begin.wait()
+        with Mirror(tmp_path).staging(RECIPE, resumes=True) as staged:
+            got = (staged / "half").exists()
+            end.wait()
+        return got
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(take, range(8))) == 1
+    assert list((tmp_path / ".staging").iterdir()) == []
+
+
+def test_a_commit_names_its_snapshot(tmp_path: Path) -> None:
+    snapshot = published(Mirror(tmp_path), revision=COMMIT)
+    assert snapshot.folder == tmp_path / "owner/name" / COMMIT
+    assert snapshot.revision == COMMIT
+    assert snapshot.fingerprint == content_hash(snapshot.folder)
+    assert published(Mirror(tmp_path), revision=COMMIT) == snapshot
+
+
+def test_other_content_of_the_same_commit_is_refused(tmp_path: Path) -> None:
+    mirror = Mirror(tmp_path)
+    first = published(mirror, "one", revision=COMMIT)
+    with pytest.raises(UserError, match=rf"{COMMIT}: found content .* expected"):
+        published(mirror, "two", revision=COMMIT)
+    verify(first)
 
 
 def test_a_recipe_is_remembered_with_what_it_gave(tmp_path: Path) -> None:
@@ -194,7 +310,7 @@ def test_of_many_publishers_at_once_all_get_the_same_snapshot(tmp_path: Path) ->
     code = (
         "import sys; from pathlib import Path; from xtl.data.mirror import Mirror\n"
         "mirror = Mirror(Path(sys.argv[1]))\n"
-        "with mirror.staging() as staged:\n"
+        "with mirror.staging({}) as staged:\n"
         "    (staged / 'rows.jsonl').write_text('x' * 1000)\n"
         "    sys.stdin.readline()\n"
         "    print(mirror.publish('owner/name', staged).folder)\n"

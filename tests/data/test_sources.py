@@ -1,20 +1,33 @@
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.data.loopback_hub import Hub, serving
+from tests.data.loopback_hub import CONVERTED as CONVERSION
+from tests.data.loopback_hub import Hub, ask_it, serving
 from xtl.data import lookup
 from xtl.data.mirror import Mirror, Snapshot, content_hash, verify
-from xtl.data.sources import model_hash, obtain
+from xtl.data.sources import is_taken, model_hash, obtain
 from xtl.errors import UserError
 
 README = "---\nconfigs: []\n---\n"
+MODEL_NAMES = {
+    "README.md": True,
+    "config.json": True,
+    "model.safetensors": True,
+    "model-00001-of-00002.safetensors": True,
+    "model.safetensors.index.json": True,
+    "sentencepiece.bpe.model": True,
+    "model.fp16.safetensors": False,
+    "onnx/config.json": False,
+    "openvino/model.safetensors": False,
+    "pytorch_model.bin": False,
+    "training_args.bin": False,
+}
 
 
 @pytest.fixture
@@ -29,9 +42,15 @@ def local_hub(tmp_path: Path) -> Path:
     return tmp_path / "hub"
 
 
-def get(repo: str, mirror: Mirror, hub: Path | None, said: list[str] | None = None) -> Snapshot:
-    report = said.append if said is not None else lambda _line: None
-    return obtain(repo, "dataset", mirror, cache=mirror.root / "cache", hub=hub, report=report)
+def get(
+    repo: str,
+    mirror: Mirror,
+    hub: Path | None,
+    said: list[str] | None = None,
+    revision: str | None = None,
+) -> Snapshot:
+    cache, report = mirror.root / "cache", said.append if said is not None else lambda _line: None
+    return obtain(repo, "dataset", mirror, cache=cache, hub=hub, report=report, revision=revision)
 
 
 def names(snapshot: Snapshot) -> list[str]:
@@ -137,63 +156,168 @@ def test_a_prepare_that_is_killed_leaves_nothing_published_and_the_next_one_comp
     assert list((mirror.root / ".staging").iterdir()) == []
 
 
-# The hub's client reads its address when it is imported: each of these is a process of its own.
-ASK = (
-    "import sys; from pathlib import Path; from xtl.data.mirror import Mirror\n"
-    "from xtl.data.sources import obtain; from xtl.errors import UserError\n"
-    "try:\n"
-    "    print(obtain(sys.argv[2], 'dataset', Mirror(Path(sys.argv[1])), cache=Path('unused'),\n"
-    "                 hub=None, report=lambda line: print(line, file=sys.stderr)).folder)\n"
-    "except UserError as error:\n"
-    "    sys.exit(f'UserError: {error}')\n"
-)
+ROWS = b'{"a": 1}\n'
+TABLE = b"PAR1" * 99
+FILES = {"README.md": b"# set\n", "plain/train.jsonl": ROWS, "set.py": b"1"}
+SCRIPTS = {"README.md": b"# set\n", "dataset_infos.json": b"{}", "set.py": b"1"}
+CONVERTED = {"en/train/0000.parquet": TABLE, "en/partial-test/0000.parquet": TABLE}
 
 
-def ask(address: str, root: Path, repo: str = "owner/set") -> subprocess.CompletedProcess[str]:
-    home = root.parent / "hf-home"
-    changes = {"HF_ENDPOINT": address, "HF_HOME": str(home), "HF_HUB_DISABLE_TELEMETRY": "1"}
-    kept = {name: text for name, text in os.environ.items() if not name.startswith("HF_")}
-    command = [sys.executable, "-c", ASK, str(root), repo]
-    return subprocess.run(command, capture_output=True, text=True, env=kept | changes)
+@pytest.fixture
+def online(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """The hub, as its client sees it: one data set on this machine's loopback."""
+    with serving(Hub("owner/set", FILES)) as served:
+        ask_it(served, monkeypatch)
+        yield served
 
 
-def small_hub() -> Hub:
-    rows = json.dumps({"a": 1}).encode() + b"\n"
-    return Hub("owner/set", {"README.md": b"# set\n", "plain/train.jsonl": rows, "set.py": b"1"})
+def test_the_hub_s_set_comes_without_its_scripts_and_is_named_by_its_commit(
+    online: Hub, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    snapshot = get("owner/set", Mirror(tmp_path / "mirror"), None, said)
+    assert snapshot.folder == tmp_path / "mirror/owner/set" / online.head
+    assert names(snapshot) == ["README.md", "plain/train.jsonl"]
+    assert (snapshot.folder / "plain/train.jsonl").read_bytes() == ROWS
+    assert said == [
+        f"owner/set: downloading {online.head} from the hub",
+        "owner/set: 2 of 2 files, 0.0 of 0.0 KiB",
+        f"owner/set: in the mirror now, {online.head}",
+    ]
+    verify(snapshot)
 
 
-@pytest.mark.slow
-def test_the_hub_s_set_is_downloaded_once_and_without_its_scripts(tmp_path: Path) -> None:
-    with serving(small_hub()) as hub:
-        first = ask(hub.address, tmp_path / "mirror")
-        assert first.returncode == 0, first.stderr
-        folder = Path(first.stdout.strip())
-        asked = len(hub.asked)
-        again = ask(hub.address, tmp_path / "mirror")
-        assert again.stdout == first.stdout
-        assert len(hub.asked) == asked + 1  # which commit it is, and nothing more
-    files = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-    assert files == ["README.md", "plain/train.jsonl"]
-    assert (folder / "plain/train.jsonl").read_bytes() == hub.files["plain/train.jsonl"]
+def test_a_commit_in_the_mirror_costs_one_question(online: Hub, tmp_path: Path) -> None:
+    mirror = Mirror(tmp_path / "mirror")
+    first = get("owner/set", mirror, None)
+    online.asked.clear()
+    assert get("owner/set", mirror, None) == first
+    assert online.asked == ["/api/datasets/owner/set"]
 
 
-@pytest.mark.slow
+def test_a_new_commit_appears_beside_the_old_one(online: Hub, tmp_path: Path) -> None:
+    mirror = Mirror(tmp_path / "mirror")
+    first = get("owner/set", mirror, None)
+    online.commit({"plain/train.jsonl": ROWS * 2})
+    second = get("owner/set", mirror, None)
+    assert second.folder == first.folder.parent / online.head
+    assert names(second) == ["plain/train.jsonl"]
+    verify(first)
+
+
+def test_an_old_commit_can_still_be_had(online: Hub, tmp_path: Path) -> None:
+    first = get("owner/set", Mirror(tmp_path / "mirror"), None)
+    online.commit({"plain/train.jsonl": ROWS * 2})
+    again = get("owner/set", Mirror(tmp_path / "other"), None, revision=first.revision)
+    assert (again.revision, again.fingerprint) == (first.revision, first.fingerprint)
+
+
+def test_a_commit_that_is_gone_leaves_nothing_staged(online: Hub, tmp_path: Path) -> None:
+    mirror = Mirror(tmp_path / "mirror")
+    with pytest.raises(UserError, match="has no such commit any more"):
+        get("owner/set", mirror, None, revision="0" * 40)
+    assert list((mirror.root / ".staging").iterdir()) == []
+
+
+def test_an_old_commit_in_the_mirror_is_not_asked_for(online: Hub, tmp_path: Path) -> None:
+    mirror = Mirror(tmp_path / "mirror")
+    first = get("owner/set", mirror, None)
+    online.asked.clear()
+    assert get("owner/set", mirror, None, revision=first.revision) == first
+    assert online.asked == []
+
+
+def test_what_is_not_a_commit_of_the_hub_s_gives_its_head(online: Hub, tmp_path: Path) -> None:
+    mirror = Mirror(tmp_path / "mirror")
+    assert get("owner/set", mirror, None, revision="content-1").revision == online.head
+
+
+def test_a_local_hub_gives_what_it_has_whatever_commit_is_asked_for(
+    local_hub: Path, tmp_path: Path
+) -> None:
+    mirror = Mirror(tmp_path / "mirror")
+    first = get("owner/set", mirror, local_hub)
+    assert get("owner/set", mirror, local_hub, revision="0" * 40) == first
+
+
+def test_a_set_of_scripts_comes_from_the_hub_s_own_conversion(online: Hub, tmp_path: Path) -> None:
+    online.commit(SCRIPTS)
+    commit = online.commit(CONVERTED, CONVERSION)
+    said: list[str] = []
+    snapshot = get("owner/set", Mirror(tmp_path / "mirror"), None, said)
+    assert snapshot.revision == commit
+    assert names(snapshot) == ["en/train/0000.parquet"]
+    assert said[:2] == [
+        "owner/set: no table on its main branch, taking the hub's own refs/convert/parquet",
+        "owner/set: leaving out what the hub converted in part alone "
+        "(en/partial-test/0000.parquet, …)",
+    ]
+    again = get("owner/set", Mirror(tmp_path / "other"), None, revision=commit)
+    assert (again.revision, again.fingerprint) == (commit, snapshot.fingerprint)
+
+
+def test_a_set_of_scripts_that_the_hub_did_not_convert_is_refused(
+    online: Hub, tmp_path: Path
+) -> None:
+    online.commit(SCRIPTS)
+    with pytest.raises(UserError, match=r"dataset owner/set: found no file of data, expected one"):
+        get("owner/set", Mirror(tmp_path / "mirror"), None)
+    assert online.fetched() == []
+
+
+def test_wrong_bytes_are_not_published_and_the_next_time_is_right(
+    online: Hub, tmp_path: Path
+) -> None:
+    mirror = Mirror(tmp_path / "mirror")
+    online.lies["plain/train.jsonl"] = b'{"b": 1}\n'
+    with pytest.raises(
+        UserError, match=r"plain/train.jsonl: found hash .* run `xtl prepare` again"
+    ):
+        get("owner/set", mirror, None)
+    assert not (mirror.root / "owner").exists()
+    online.lies.clear()
+    verify(get("owner/set", mirror, None))
+    assert online.fetched() == ["README.md", "plain/train.jsonl", "plain/train.jsonl"]
+    assert list((mirror.root / ".staging").iterdir()) == []
+
+
+def test_a_changed_snapshot_of_the_commit_is_said(online: Hub, tmp_path: Path) -> None:
+    mirror = Mirror(tmp_path / "mirror")
+    (get("owner/set", mirror, None).folder / "README.md").unlink()
+    (mirror.root / ".index").rename(tmp_path / "lost")
+    with pytest.raises(UserError, match="it was changed after it was published; remove it and run"):
+        get("owner/set", mirror, None)
+
+
+def test_a_model_comes_from_the_hub_without_other_copies_of_its_weights(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    files = {name: b"1" for name, taken in MODEL_NAMES.items()}
+    wanted = sorted(name for name, taken in MODEL_NAMES.items() if taken)
+    with serving(Hub("owner/model", files, kind="model")) as online:
+        ask_it(online, monkeypatch)
+        mirror = Mirror(tmp_path / "mirror")
+        snapshot = obtain(
+            "owner/model", "model", mirror, cache=tmp_path, hub=None, report=lambda _line: None
+        )
+        assert snapshot.revision == online.head
+    assert names(snapshot) == wanted
+
+
 @pytest.mark.parametrize(
-    ("trouble", "line"),
+    ("name", "taken"),
     [
-        ("gated", "UserError: hub: dataset owner/set is gated: accept its terms"),
-        ("unknown", "UserError: hub: found no dataset owner/nothing: check the name"),
-        ("gone", "UserError: hub: dataset owner/set could not be fetched"),
+        ("en/train-00000-of-00002.parquet", True),
+        ("data/en/train.tsv", True),
+        ("partial-results/train.parquet", True),
+        ("en/partial-train/0000.parquet", False),
+        ("set.py", False),
+        ("data.zip", False),
+        ("../other/train.jsonl", False),
+        ("/tmp/train.jsonl", False),
+        (".cache/train.jsonl", False),
+        ("en//train.jsonl", False),
     ],
 )
-def test_what_the_hub_refuses_is_one_clear_line(tmp_path: Path, trouble: str, line: str) -> None:
-    hub = small_hub()
-    hub.gated = trouble == "gated"
-    with serving(hub):
-        repo = "owner/nothing" if trouble == "unknown" else "owner/set"
-        address = "http://127.0.0.1:9" if trouble == "gone" else hub.address
-        done = ask(address, tmp_path / "mirror", repo)
-    assert done.returncode == 1
-    last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith(line), done.stderr
-    assert not (tmp_path / "mirror" / "owner").exists()
+def test_of_a_data_set_visible_tables_are_taken(name: str, taken: bool) -> None:
+    assert is_taken("dataset", name) == taken

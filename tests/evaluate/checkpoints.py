@@ -12,8 +12,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaModel
 
+from tests.tasks.pools import pool_of
 from xtl.evaluate.evaluator import EvaluateJob
-from xtl.sweep.shard import EvaluateSpec, ModelRef, Precision, Table
+from xtl.sweep.shard import EvaluateSpec, HeldOut, ModelRef, Precision, Table
 from xtl.tasks.settings import DecodingSettings
 
 DEPTH, HIDDEN = 3, 32
@@ -54,17 +55,28 @@ def make_job(
     precision: Precision = "fp32",
     decoding: DecodingSettings = DECODING,
     head_task: str | None = HEAD_TASK,
+    held_out: HeldOut | None = None,
 ) -> EvaluateJob:
-    """The languages of `rows` as one evaluation set."""
-    table = Table(repo="own/rows", revision="1", config="c", split="s", rows=1, content="hash")
+    """The languages of `rows` as one evaluation set, tokenised beside the checkpoint."""
+    table = Table(
+        repo="own/rows", revision="1", config="c", split="s", form="own", rows=1, content="hash"
+    )
     spec = EvaluateSpec(
         set="own-set",
         family=family,
         model=ModelRef(repo="own/model", revision="1", fingerprint="hash"),
         parent=None,
         data=tuple((language, table) for language in sorted(rows)),
+        held_out=held_out,
         decoding=decoding,
         precision=precision,
     )
     sets = {language: datasets.Dataset.from_list(list(given)) for language, given in rows.items()}
-    return EvaluateJob(spec, sets, checkpoint, head_task, batch_tokens)
+    pools = {
+        language: pool_of(
+            checkpoint.parent / f"{checkpoint.name}-pools", given, checkpoint,
+            family=family, use="evaluate", settings=decoding,
+        )
+        for language, given in rows.items()
+    }  # fmt: skip
+    return EvaluateJob(spec, sets, pools, checkpoint, head_task, batch_tokens)

@@ -59,8 +59,6 @@ def pairs() -> dict[str, list[dict[str, Any]]]:
             {
                 "source_sentence": f"{context[3 * k : 3 * k + 20]}\n",
                 "target_sentence": f"{sentence}\n",
-                "source_lang": language,
-                "target_lang": "eng",
             }
             for k, sentence in enumerate(english)
         ]

@@ -53,8 +53,8 @@ def test_pieces_are_the_share_in_its_order_and_as_many_as_asked(
 
 
 def test_equal_sequences_are_read_once() -> None:
-    once, which = distinct([(1, 2), (3,), (1, 2), (1,)])
-    assert once == [(1, 2), (3,), (1,)]
+    first, which = distinct([(1, 2), (3,), (1, 2), (1,)])
+    assert first == [0, 1, 3]
     assert which == [0, 1, 0, 2]
 
 
@@ -62,6 +62,6 @@ def test_equal_sequences_are_read_once() -> None:
 def test_every_sequence_can_be_found_among_the_distinct_ones(
     sequences: list[tuple[int, ...]],
 ) -> None:
-    once, which = distinct(sequences)
-    assert [once[place] for place in which] == sequences
-    assert len(set(once)) == len(once)
+    first, which = distinct(sequences)
+    assert [sequences[first[place]] for place in which] == sequences
+    assert len({sequences[place] for place in first}) == len(first)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from tests.evaluate.ranks import evaluate_on_ranks
 from tests.evaluate.runs import run
 from tests.tasks.records import PARAGRAPHS, question
 from xtl.errors import UserError
-from xtl.evaluate.evaluator import EvaluateJob, degenerate, evaluate
+from xtl.evaluate.evaluator import degenerate, evaluate
+from xtl.sweep.shard import HeldOut
 from xtl.tasks.family import Prediction
 from xtl.tasks.qa_metrics import METRICS
 from xtl.tasks.settings import DecodingSettings
@@ -229,7 +231,46 @@ def test_a_language_without_rows_is_one_clear_line(checkpoint: Path, questions: 
     job = make_job(checkpoint, questions)
     rows = {language: given for language, given in job.rows.items() if language != "bn"}
     with pytest.raises(UserError, match="own-set: language bn has no rows"):
-        run(EvaluateJob(job.spec, rows, job.checkpoint, job.head_task, job.batch_tokens))
+        run(replace(job, rows=rows))
+
+
+def test_rows_that_are_not_those_that_were_tokenised_are_one_clear_line(
+    checkpoint: Path, questions: Questions
+) -> None:
+    job = make_job(checkpoint, questions)
+    rows = dict(job.rows) | {"bn": questions["bn"][:2]}
+    with pytest.raises(UserError, match="bn: found 2 rows, expected the 3 that were tokenised"):
+        run(replace(job, rows=rows))
+
+
+def test_only_what_the_training_has_not_seen_is_asked_where_that_is_wanted(
+    checkpoint: Path, questions: Questions
+) -> None:
+    """Row by row as in an evaluation of all, in the ranking's order."""
+    rows = {"en": [row for given in questions.values() for row in given]}
+    whole = make_job(checkpoint, rows)
+    said = {each.example_id: each for each in run(whole).predictions}
+    job = make_job(checkpoint, rows, held_out=HeldOut(after=10, subset="paragraph", subset_seed=1))
+    left = job.pools["en"].held_out(10, 1, "paragraph")
+    assert 10 <= len(left) <= 17
+    names = [rows["en"][place]["id"] for place in left]
+    answers = run(job).predictions
+    assert [each.example_id for each in answers] == names
+    assert same(answers, [said[name] for name in names], tolerance=1e-4)
+    trained = {rows["en"][place]["context"] for place in job.pools["en"].subset(10, 1, "paragraph")}
+    assert not trained & {rows["en"][place]["context"] for place in left}
+
+
+def test_a_training_that_leaves_nothing_is_one_clear_line(
+    checkpoint: Path, questions: Questions
+) -> None:
+    job = make_job(
+        checkpoint,
+        {"en": questions["en"]},
+        held_out=HeldOut(after=3, subset="paragraph", subset_seed=1),
+    )
+    with pytest.raises(UserError, match="en: found no row that the training has not seen"):
+        run(job)
 
 
 def test_a_checkpoint_without_the_tasks_head_is_one_clear_line(

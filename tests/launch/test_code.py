@@ -354,7 +354,7 @@ def test_a_summary_names_commit_day_and_files(store: Store, checkout: Path, comm
     (checkout / UPDATE).write_text("one\n2\n3\n4\nthree\n")
     (checkout / "xtl" / "new.py").write_text("new = 1\n")
     made = frozen.code.model_copy(
-        update={"created": time.mktime((2025, 11, 22, 12, 0, 0, 0, 0, 0))}
+        update={"recipe_version": 1, "created": time.mktime((2025, 11, 22, 12, 0, 0, 0, 0, 0))}
     )
     found = differences(frozen, checkout)
     assert Differences(made, found.commit, 2, found.files).summary() == [

@@ -9,21 +9,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
-from tokenizers import Tokenizer, models, pre_tokenizers
 
-from jobs.prepare import ensure_prepared, wanted
 from jobs.prepare import prepare as prepare_verb
+from jobs.prepare import wanted
+from tests.tiny import tokenizer_into
 from xtl.data.leakage import SEQUENCE_WORDS
 from xtl.data.mirror import Mirror
 from xtl.errors import UserError
-from xtl.launch.prepare import is_complete, missing, prepare
+from xtl.launch.prepare import missing, resolve
 from xtl.launch.profile import read_profile
 from xtl.launch.session import Session
 from xtl.launch.store import Store
 from xtl.sweep.lock import Lock
 from xtl.sweep.manifest import Manifest
 from xtl.sweep.reading import parse_manifest
-from xtl.tasks.catalogue import EVALUATION_SETS, TASKS, DatasetRef, EvaluationSet, Task
+from xtl.tasks.catalogue import EVALUATION_SETS, TARGETS, TASKS
+from xtl.tasks.entries import DatasetRef, EvaluationSet, Target, Task
 from xtl.tasks.settings import Recipe
 
 DATA, MODEL = "tests/passages", "tests/model"
@@ -46,10 +47,13 @@ def manifest(model: str = MODEL, languages: str = "[en]") -> Manifest:
 def catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
     """A task of a few passages, as an entry of the catalogue."""
     recipe = Recipe(batch_size=2, learning_rate=1e-3)
-    train, ask = DatasetRef(DATA, "pool", "train"), DatasetRef(DATA, "{language}", "validation")
-    task = Task("passages", "span-qa", train, 2, 1, recipe, evaluation_sets=("passages",))
+    train = DatasetRef(DATA, "pool", "train", "squad")
+    ask = DatasetRef(DATA, "{language}", "validation", "squad")
+    task = Task("passages", "span-qa", (train,), 2, 8.0, 1, recipe)
     monkeypatch.setitem(TASKS, "passages", task)
-    entry = EvaluationSet("passages", "span-qa", ask, ("en", "sw"), "f1")
+    target = Target("passages", "passages", 1, recipe, ("passages",))
+    monkeypatch.setitem(TARGETS, "passages", target)
+    entry = EvaluationSet("passages", "span-qa", ask, ("en", "sw"), "f1", 1, 8.0)
     monkeypatch.setitem(EVALUATION_SETS, "passages", entry)
 
 
@@ -69,7 +73,15 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def write_table(hub: Path, name: str, contexts: list[str]) -> None:
     path = hub / DATA / f"{name}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    rows = [{"id": str(number), "context": words} for number, words in enumerate(contexts)]
+    rows = [
+        {
+            "id": str(number),
+            "context": words,
+            "question": "Which?",
+            "answers": {"text": [words.split()[0]], "answer_start": [0]},
+        }
+        for number, words in enumerate(contexts)
+    ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
@@ -79,9 +91,7 @@ def write_model(folder: Path, weight: float = 0.0) -> None:
     (folder / "config.json").write_text('{"num_hidden_layers": 2, "hidden_size": 4}')
     embeddings = np.full((8, 4), weight, dtype=np.float32)
     save_file({"embeddings.word_embeddings.weight": embeddings}, folder / "model.safetensors")
-    tokenizer = Tokenizer(models.WordLevel({"<unk>": 0}, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.save(str(folder / "tokenizer.json"))
+    tokenizer_into(folder)
 
 
 @pytest.fixture
@@ -90,7 +100,7 @@ def mirror(tmp_path: Path) -> Mirror:
 
 
 def run(mirror: Mirror, lock: Lock | None = None, asked: Manifest | None = None) -> Lock:
-    return prepare(asked or manifest(), lock, mirror, mirror.root / "cache", lambda _line: None)
+    return resolve(asked or manifest(), lock, mirror, mirror.root / "cache", lambda _line: None)
 
 
 def complaint(mirror: Mirror, lock: Lock | None = None, asked: Manifest | None = None) -> str:
@@ -106,7 +116,7 @@ def test_all_that_the_manifest_needs_is_locked_and_in_the_mirror(hub: Path, mirr
     assert sorted(lock.tables) == TABLES[:2]
     assert lock.tables[TABLES[1]].rows == 2
     assert lock.model.parameters == 32
-    assert is_complete(manifest(), lock, mirror)
+    assert missing(manifest(), lock, mirror) == []
 
 
 def test_preparing_again_changes_nothing(hub: Path, mirror: Mirror) -> None:
@@ -119,7 +129,7 @@ def test_a_lost_mirror_is_filled_again_with_what_is_locked(hub: Path, mirror: Mi
     shutil.rmtree(mirror.root)
     assert missing(manifest(), lock, mirror) == [MODEL, TABLES[1], TABLES[0]]
     assert run(mirror, lock) == lock
-    assert is_complete(manifest(), lock, mirror)
+    assert missing(manifest(), lock, mirror) == []
 
 
 def test_a_lost_data_set_that_is_another_by_now_is_refused(hub: Path, mirror: Mirror) -> None:
@@ -150,7 +160,7 @@ def test_a_lost_model_whose_notes_alone_changed_is_the_same_model(
     (hub / MODEL / "README.md").write_text("a model with a longer description")
     mended = run(mirror, lock)
     assert mended.model.fingerprint == lock.model.fingerprint
-    assert is_complete(manifest(), mended, mirror)
+    assert missing(manifest(), mended, mirror) == []
 
 
 def test_a_new_language_is_read_from_the_locked_revision(hub: Path, mirror: Mirror) -> None:
@@ -201,21 +211,21 @@ def test_a_lock_without_a_verdict_gets_one(hub: Path, mirror: Mirror) -> None:
     assert run(mirror, bare) == lock
 
 
-def test_an_evaluation_context_in_the_training_table_is_refused(hub: Path, mirror: Mirror) -> None:
+def test_an_evaluation_context_in_the_training_table_is_in_the_lock(
+    hub: Path, mirror: Mirror
+) -> None:
     write_table(hub, "en/validation", ["oslo is  in Norway.", "Accra is in Ghana."])
-    assert complaint(mirror) == (
-        f"leakage: {TABLES[1]} / {TABLES[0]}: found 1 evaluation contexts in the training table "
-        "and 0 that share 13 words in a row with it, expected none: choose another training task "
-        "or target"
-    )
+    found = run(mirror).leakage[f"{TABLES[1]} / {TABLES[0]}"]
+    assert (found.contexts, found.sequences) == (1, 0)
 
 
-def test_a_new_language_that_shares_a_sequence_is_refused(hub: Path, mirror: Mirror) -> None:
+def test_a_new_language_that_shares_a_sequence_is_in_the_lock(hub: Path, mirror: Mirror) -> None:
     write_table(hub, "pool/train", [f"{RUN} in Norway."])
     write_table(hub, "sw/validation", [f"{RUN} katika Ghana."])
     lock = run(mirror)
-    line = complaint(mirror, lock, manifest(languages="all"))
-    assert "found 0 evaluation contexts in the training table and 1 that share" in line
+    assert lock.leakage == {}
+    more = run(mirror, lock, manifest(languages="all"))
+    assert [overlap.sequences for overlap in more.leakage.values()] == [1]
 
 
 def opened(root: Path, model: str = MODEL) -> Session:
@@ -262,10 +272,15 @@ def test_a_dry_run_names_the_model_that_another_s_lock_lacks_and_writes_nothing(
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
 
 
-def test_what_overlaps_leaves_no_lock(hub: Path, root: Path) -> None:
-    from rich.console import Console
-
+def test_what_overlaps_is_locked_and_refused_until_the_manifest_accepts_it(
+    hub: Path, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_table(hub, "en/validation", ["Oslo is in Norway."])
-    with pytest.raises(UserError, match="leakage"):
-        ensure_prepared(opened(root), Console(quiet=True))
-    assert not (root / "lock.json").exists()
+    session = opened(root)
+    with pytest.raises(UserError, match=r"leakage: .*accept_overlap: "):
+        command(root)
+    assert (root / "lock.json").exists()
+    accepted = "{training: passages, evaluation: passages, because: a test}"
+    session.manifest_path.write_text(f"{text()}accept_overlap: [{accepted}]\n")
+    command(root)
+    assert json.loads(capsys.readouterr().out)["missing"] == []

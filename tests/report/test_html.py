@@ -12,7 +12,8 @@ from xtl.analysis.coverage import ShardState
 from xtl.analysis.table import Difference
 from xtl.report.data import ReportData
 from xtl.report.html import QUESTION, render
-from xtl.sweep.plan import make_plan, provisional_lock
+from xtl.sweep.plan import make_plan
+from xtl.sweep.provisional import provisional_lock
 from xtl.sweep.sizes import parse_size
 
 PLAN = make_plan(demo(), None)
@@ -104,7 +105,7 @@ def test_the_lock_tells_the_model_and_the_evaluation_examples() -> None:
     )
     tables = {key: t.model_copy(update={"rows": 137}) for key, t in lock.tables.items()}
     locked = lock.model_copy(update={"model": model, "tables": tables})
-    page = render(replace(not_begun(), lock=locked))
+    page = render(replace(not_begun(), lock=locked, plan=make_plan(manifest, locked)))
     assert "12 layers, 117.5 M parameters, 96.0 M of them word embeddings" in page
     assert page.count("<td>137</td>") == 12
 

@@ -11,7 +11,8 @@ from tests.conftest import DEMO, lock_for
 from xtl.errors import UserError
 from xtl.sweep.lock import Lock, key_of
 from xtl.sweep.manifest import Manifest
-from xtl.sweep.plan import Plan, make_plan, passage_pairs
+from xtl.sweep.needs import passage_pairs
+from xtl.sweep.plan import Plan, make_plan
 from xtl.sweep.reading import parse_manifest
 from xtl.sweep.shard import TrainSpec
 
@@ -179,7 +180,8 @@ def test_passages_are_compared_for_each_training_and_each_evaluation_table() -> 
     target = {"task": "lookup-qa", "languages": ["en", "sw"]}
     pairs = passage_pairs(manifest(targets=[target], primary=None))
     data = "xtl/cldr-lookup"
-    assert {key_of(ref): [key_of(asked) for asked in found] for ref, found in pairs.items()} == {
+    found = {key_of(need.ref): [key_of(asked.ref) for asked in pairs[need]] for need in pairs}
+    assert found == {
         f"{data}/pool/train": [f"{data}/en/validation", f"{data}/sw/validation"],
         f"{data}/target/train": [f"{data}/en/validation", f"{data}/sw/validation"],
     }

@@ -47,9 +47,8 @@ def test_a_key_with_a_line_break_in_it_is_named_in_one_line() -> None:
 
 def test_an_unknown_task_is_answered_with_those_there_are() -> None:
     line = changed(intermediate=[{"task": "squat"}])
-    assert (
-        line == "m.yaml: intermediate.0.task: found 'squat', expected one of lookup-pool, lookup-qa"
-    )
+    assert line.startswith("m.yaml: intermediate.0.task: found 'squat', expected one of anli+, ccg")
+    assert line.endswith(", tydiqa, udpos")
 
 
 def test_a_task_without_evaluation_is_no_target() -> None:
@@ -99,7 +98,8 @@ def test_each_evaluation_set_s_headline_is_a_metric_of_its_family() -> None:
 
 
 def test_the_catalogue_s_metrics_are_what_the_families_yield() -> None:
-    assert METRICS == {"span-qa": qa_metrics.METRICS, "retrieval": retrieval.METRICS}
+    assert METRICS["span-qa"] == qa_metrics.METRICS
+    assert METRICS["retrieval"] == retrieval.METRICS
 
 
 def test_a_primary_language_that_stands_twice_is_refused() -> None:

@@ -9,19 +9,19 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
 from xtl.errors import UserError
-from xtl.tasks.family import Prediction, Row
+from xtl.tasks.family import FeatureSettings, Prediction, Row
 from xtl.tasks.retrieval import FAMILY, nearest
+from xtl.tasks.retrieval_features import MAKER
 from xtl.tasks.settings import DecodingSettings
 
 DECODING = DecodingSettings()
+SETTINGS = FeatureSettings.of(DECODING)
 
 
 def pair(foreign: str, english: str) -> Row:
     return {
         "source_sentence": f"{foreign}\n",
         "target_sentence": f"{english}\n",
-        "source_lang": "sw",
-        "target_lang": "eng",
     }
 
 
@@ -38,7 +38,7 @@ def predict(
     english: list[float],
     tokenizer: PreTrainedTokenizerFast,
 ) -> list[Prediction]:
-    features = FAMILY.evaluate_features(rows, tokenizer, DECODING)
+    features = MAKER.evaluate_features(rows, tokenizer, SETTINGS)
     outputs = [at((foreign, english)[each.part][each.example]) for each in features]
     return FAMILY.predict(rows, features, outputs, "sw", DECODING)
 
@@ -91,36 +91,22 @@ def test_a_text_that_no_row_has_is_wrong_when_scored_again() -> None:
 
 
 def test_line_ends_are_no_part_of_a_sentence(tokenizer: PreTrainedTokenizerFast) -> None:
-    foreign, english = FAMILY.evaluate_features([pair("Kenya", "York")], tokenizer, DECODING)
+    foreign, english = MAKER.evaluate_features([pair("Kenya", "York")], tokenizer, SETTINGS)
     assert foreign.input_ids == tuple(tokenizer("Kenya")["input_ids"])
     assert english.input_ids == tuple(tokenizer("York")["input_ids"])
     assert (foreign.part, english.part) == (0, 1)
 
 
-def test_either_side_may_be_the_english_one(tokenizer: PreTrainedTokenizerFast) -> None:
-    row = {
-        "source_sentence": "York",
-        "target_sentence": "Kenya",
-        "source_lang": "en",
-        "target_lang": "sw",
-    }
-    assert FAMILY.evaluate_features([row], tokenizer, DECODING) == FAMILY.evaluate_features(
-        [pair("Kenya", "York")], tokenizer, DECODING
-    )
-
-
-def test_rows_without_an_english_side_are_refused(tokenizer: PreTrainedTokenizerFast) -> None:
-    row = {**pair("moja", "un"), "target_lang": "fra"}
-    with pytest.raises(UserError, match="expected one of them to be 'en' or 'eng'"):
-        FAMILY.evaluate_features([row], tokenizer, DECODING)
+def test_nothing_can_be_trained_on_pairs(tokenizer: PreTrainedTokenizerFast) -> None:
+    with pytest.raises(UserError, match="'retrieval' cannot be trained on"):
+        MAKER.train_features(ROWS, tokenizer, SETTINGS)
 
 
 def test_long_sentences_are_cut_with_the_last_token_kept(
     tokenizer: PreTrainedTokenizerFast,
 ) -> None:
-    cut, _ = FAMILY.evaluate_features(
-        [pair("Kenya " * 50, "York")], tokenizer, DecodingSettings(max_length=16)
-    )
+    short = SETTINGS.model_copy(update={"max_length": 16})
+    cut, _ = MAKER.evaluate_features([pair("Kenya " * 50, "York")], tokenizer, short)
     assert len(cut.input_ids) == 16
     assert (cut.input_ids[0], cut.input_ids[-1]) == (0, 2)
 

@@ -183,8 +183,8 @@ def _masters(root: Path, ranks: int, stage: int, micro_batch: int) -> dict[str, 
 
 
 def _prepared(job: TrainJob) -> tuple[Engine, Updater]:
-    family = trainable_family(job.spec.family)
-    examples = trainer._examples(job, family)
+    family = trainable_family("span-qa")
+    examples = trainer._examples(job)
     engine = Engine(trainer._model(job, family), job.spec, job.engine)
     return engine, Updater(engine, job.spec, job.engine, family, examples)
 
@@ -193,7 +193,7 @@ def plain_torch(root: Path) -> dict[str, Tensor]:
     """The same training in bare torch: one batch an update, its loss a mean over targets."""
     job = make_job(root, "plain", parity_spec(), EngineSettings(1, 0, 8))
     family, recipe = trainable_family("span-qa"), job.spec.recipe
-    examples, model = trainer._examples(job, family), trainer._model(job, family).train()
+    examples, model = trainer._examples(job), trainer._model(job, family).train()
     trained = [each for each in model.parameters() if each.requires_grad]
     groups = [
         {"params": [each for each in trained if each.ndim > 1], "weight_decay": 0.01},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -12,6 +13,13 @@ from transformers import XLMRobertaModel
 
 from tests.train import scenes
 from tests.train.ranks import run_ranks
+from tests.train.trainings import Diary, make_job, make_part, make_rows, make_spec
+from xtl.data.subsets import ranking, row_digests
+from xtl.errors import UserError
+from xtl.model.tokenizer import load_tokenizer
+from xtl.tasks.family import FeatureSettings
+from xtl.tasks.span_maker import MAKER
+from xtl.train import trainer
 from xtl.train.handover import digest_of, verify_artifact
 from xtl.train.trainer import History
 
@@ -140,3 +148,44 @@ def test_divergence_is_told_on_every_rank_and_hands_nothing_over(
 )
 def test_a_loss_that_never_fell_is_degenerate(losses: list[float], degenerate: bool) -> None:
     assert History(losses).degenerate is degenerate
+
+
+def test_a_training_sees_its_subsets_windows_in_the_rankings_order(root: Path) -> None:
+    """Exactly what tokenising the subset's rows by themselves gives."""
+    spec = make_spec()
+    examples = trainer._examples(make_job(root, "unused", spec, scenes.SETTINGS))
+    rows = [make_rows()[place] for place in ranking(row_digests(make_rows()), 1)[:28]]
+    tokenizer = load_tokenizer(root / "model")
+    made = MAKER.train_features(rows, tokenizer, FeatureSettings.of(spec.recipe))
+    assert [list(each) for each in examples.windows] == [
+        [feature for feature in made if feature.example == example] for example in range(28)
+    ]
+    assert examples.shortest == min(made, key=lambda feature: len(feature.input_ids))
+    assert examples.pad == tokenizer.pad_token_id
+
+
+def test_a_smaller_training_sees_a_part_of_what_a_larger_one_sees(root: Path) -> None:
+    few = make_spec().model_copy(update={"parts": (make_part("who-where", examples=9),)})
+    smaller, larger = (
+        trainer._examples(make_job(root, "unused", spec, scenes.SETTINGS)).windows
+        for spec in (few, make_spec())
+    )
+    assert list(smaller) == list(larger)[:9]
+
+
+def test_paragraphs_are_drawn_where_the_spec_says_so(root: Path) -> None:
+    part = make_part("who-where", subset="paragraph")
+    job = make_job(
+        root, "unused", make_spec().model_copy(update={"parts": (part,)}), scenes.SETTINGS
+    )
+    expected = job.pools[0].subset(28, 1, "paragraph")
+    assert not np.array_equal(expected, job.pools[0].subset(28, 1))
+    assert list(trainer._examples(job).windows) == list(job.pools[0].examples(expected))
+
+
+def test_a_training_on_several_tasks_is_one_clear_line(root: Path) -> None:
+    parts = (make_part("squad"), make_part("mnli"))
+    spec = make_spec().model_copy(update={"parts": parts})
+    job = make_job(root, "unused", spec, scenes.SETTINGS)
+    with pytest.raises(UserError, match="found the tasks squad, mnli, expected one: several at"):
+        trainer.train(job, Diary())

@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.tiny import make_tiny_encoder
-from xtl.sweep.shard import ModelRef, Table, TrainSpec
+from xtl.sweep.shard import ModelRef, Part, Table, TrainSpec
 from xtl.tasks.settings import Recipe
 
 if TYPE_CHECKING:
-    import datasets
-
     from xtl.train.engine import EngineSettings
     from xtl.train.trainer import TrainJob
 
@@ -41,11 +39,9 @@ def make_model(folder: Path) -> None:
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
 
 
-def make_rows(count: int = 40) -> datasets.Dataset:
+def make_rows(count: int = 40) -> list[dict[str, Any]]:
     """Questions of who lives where; contexts of several lengths, one in five unanswerable."""
-    import datasets
-
-    return datasets.Dataset.from_list([_row(number) for number in range(count)])
+    return [_row(number) for number in range(count)]
 
 
 def _row(number: int) -> dict[str, Any]:
@@ -74,14 +70,23 @@ def make_spec(**changes: Any) -> TrainSpec:
     )  # fmt: skip
     if "learning_rate" in changes:
         recipe = recipe.model_copy(update={"learning_rate": changes.pop("learning_rate")})
-    table = Table(repo="a/b", revision="r", config="c", split="train", rows=40, content="content")
+    part = make_part(changes.pop("task", "who-where"))
     fields: dict[str, Any] = {
-        "task": "who-where", "family": "span-qa", "parent": None, "data": table,
+        "parts": (part,), "parent": None, "subset_seed": 1, "updates": 7, "recipe": recipe,
         "model": ModelRef(repo="a/m", revision="r", fingerprint="model"),
-        "examples": 28, "subset_seed": 1, "updates": 7, "recipe": recipe,
         "freeze": ("word_embeddings",), "precision": "bf16", "seed": 3,
     }  # fmt: skip
     return TrainSpec(**{**fields, **changes})
+
+
+def make_part(task: str, **changes: Any) -> Part:
+    """28 of the 40 rows."""
+    table = Table(
+        repo="a/b", revision="r", config="c", split="train", form="squad", rows=40,
+        content="content",
+    )  # fmt: skip
+    fields: dict[str, Any] = {"family": "span-qa", "data": (table,), "examples": 28, **changes}
+    return Part(task=task, **fields)
 
 
 @dataclass
@@ -116,11 +121,13 @@ def make_job(
     root: Path, name: str, spec: TrainSpec, settings: EngineSettings, start: Path | None = None
 ) -> TrainJob:
     """Files go to `root/name`; the model that it starts from is `root/model` unless given."""
+    from tests.tasks.pools import pool_of
     from xtl.train.trainer import TrainJob
 
+    pool = pool_of(root / "pools", make_rows(), root / "model", settings=spec.recipe)
     return TrainJob(
         spec=spec,
-        rows=make_rows(),
+        pools=(pool,) * len(spec.parts),
         start_from=start or root / "model",
         start="digest",
         checkpoints=root / name / "checkpoints",

@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import stats
 
 from xtl.sweep.manifest import Primary
-from xtl.tasks.catalogue import TASKS
+from xtl.tasks.catalogue import TARGETS
 
 Verdict = Literal["positive", "negative", "equivalent", "undecided", "no data"]
 
@@ -84,7 +84,7 @@ def contrast(table: pd.DataFrame, primary: Primary) -> Contrast:
 
 def primary_set(primary: Primary) -> str:
     """The evaluation set of the contrast: the target's first."""
-    return TASKS[primary.target].evaluation_sets[0]
+    return TARGETS[primary.target].evaluation_sets[0]
 
 
 def t_interval(values: Sequence[float], level: float) -> tuple[float, float] | None:

@@ -1,9 +1,10 @@
-"""The mirror: read-only snapshots at `<root>/<repo id>/<revision>/`, named by their content.
+"""The mirror: read-only snapshots at `<root>/<repo id>/<revision>/`.
 
-A snapshot is staged beside the others, on the same file system, and published by one rename:
-readers see all of it or nothing, and of two that publish the same content the later one drops
-its copy. Nothing here takes a lock. `.index/` remembers which recipe gave which snapshot, so
-that what is there is not made again; it may be lost without harm.
+A revision is a hub's commit, or made of the content. A snapshot is staged beside the others, on
+the same file system, and published by one rename: readers see all of it or nothing, and of two
+that publish the same content the later one drops its copy. Nothing here takes a lock: what a dead
+process left staged is taken over by renaming it. `.index/` remembers which recipe gave which
+snapshot, so that what is there is not made again; it may be lost without harm.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import socket
 import tempfile
@@ -24,7 +26,9 @@ from xtl.errors import UserError
 
 REVISION_DIGITS = 16
 READ_ONLY = 0o444
-_STALE_AFTER_SECONDS = 2 * 24 * 3600
+_SILENT_SECONDS = 2 * 3600  # without a change: then a process of another host counts as dead
+_LEFT_SECONDS = 2 * 24 * 3600  # for so long, what a dead process left can be gone on with
+_in_use: set[str] = set()  # the staging folders that this process works in
 
 
 @dataclass(frozen=True)
@@ -82,24 +86,39 @@ class Mirror:
         return folder
 
     @contextlib.contextmanager
-    def staging(self) -> Iterator[Path]:
-        """An empty folder to fill and publish; what is left of it goes when the block ends.
+    def staging(self, recipe: Mapping[str, object], *, resumes: bool = False) -> Iterator[Path]:
+        """A folder to fill as `recipe` says and to publish; it goes when the block ends well.
 
-        Folders that died with their process are removed first.
+        With `resumes` it may hold what a dead process left of the same recipe, and it stays where
+        the block fails; else it is empty, and goes. Leftovers of other recipes stay two days.
         """
-        place = self.root / ".staging"
+        place, key = self.root / ".staging", _key(recipe)
         place.mkdir(parents=True, exist_ok=True)
-        _remove_stale(place)
-        folder = Path(tempfile.mkdtemp(dir=place, prefix=f"{socket.gethostname()}.{os.getpid()}."))
+        own = _own_folder(place, key)
+        _in_use.add(own.name)
+        over = not resumes
         try:
-            yield folder
+            dead = _dead(place)
+            left = [old for old in dead if resumes and old.name.startswith(f"{key}.")]
+            if not any(_take_over(old, own) for old in left):
+                own.mkdir()
+            _clear(dead, key)
+            yield own
+            over = True
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            if over:
+                shutil.rmtree(own, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                own.rmdir()  # where nothing came
+            _in_use.discard(own.name)
 
-    def publish(self, repo: str, staged: Path) -> Snapshot:
-        """Move the folder `staged` into its place; it must lie on the mirror's file system."""
+    def publish(self, repo: str, staged: Path, revision: str | None = None) -> Snapshot:
+        """Move the folder `staged`, on the mirror's file system, to its place at `revision`.
+
+        Without one the content names it. UserError where other content is in that place.
+        """
         fingerprint = content_hash(staged)
-        folder = self.root / repo / revision_of(fingerprint)
+        folder = self.root / repo / (revision or revision_of(fingerprint))
         snapshot = Snapshot(repo, folder.name, fingerprint, folder)
         _seal(staged)
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -136,8 +155,7 @@ class Mirror:
         Path(staged).replace(path)
 
     def _index(self, repo: str, recipe: Mapping[str, object]) -> Path:
-        key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
-        return self.root / ".index" / repo / f"{key[:REVISION_DIGITS]}.json"
+        return self.root / ".index" / repo / f"{_key(recipe)}.json"
 
 
 def verify(snapshot: Snapshot) -> None:
@@ -173,21 +191,53 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _remove_stale(place: Path) -> None:
-    for folder in place.iterdir():
-        if _is_stale(folder):
-            shutil.rmtree(folder, ignore_errors=True)
+def _key(recipe: Mapping[str, object]) -> str:
+    text = json.dumps(recipe, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:REVISION_DIGITS]
 
 
-def _is_stale(folder: Path) -> bool:
-    """Its process is gone, as far as this host can tell, or it is two days old."""
-    host, _, process = folder.name.rpartition(".")[0].rpartition(".")
-    if host == socket.gethostname() and process.isdigit():
-        return not _alive(int(process))
+def _own_folder(place: Path, key: str) -> Path:
+    return place / f"{key}.{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
+
+
+def _dead(place: Path) -> list[Path]:
+    """Staging folders whose process is gone, as far as this host can tell; the latest first."""
+    return sorted(filter(_is_dead, place.iterdir()), key=_touched, reverse=True)
+
+
+def _is_dead(folder: Path) -> bool:
+    host, _, process = folder.name.partition(".")[2].rpartition(".")[0].rpartition(".")
+    silent = time.time() - _touched(folder)
+    if host != socket.gethostname() or not process.isdigit():
+        return silent > _SILENT_SECONDS
+    if int(process) == os.getpid():
+        return folder.name not in _in_use
+    return not _alive(int(process)) or silent > _LEFT_SECONDS  # the number may be another's by now
+
+
+def _touched(folder: Path) -> float:
+    """When something in the folder last changed; now, where it is being moved away."""
     try:
-        return time.time() - folder.stat().st_mtime > _STALE_AFTER_SECONDS
+        return max(path.stat().st_mtime for path in [folder, *folder.rglob("*")])
     except FileNotFoundError:
-        return False
+        return time.time()
+
+
+def _take_over(old: Path, own: Path) -> bool:
+    """Of several that try, one gets it."""
+    with contextlib.suppress(FileNotFoundError):
+        old.rename(own)
+        return True
+    return False
+
+
+def _clear(dead: list[Path], key: str) -> None:
+    """Remove what nobody will go on with; taken over first, so that nobody can meanwhile."""
+    for old in dead:
+        own = _own_folder(old.parent, "removed")
+        useless = old.name.startswith(f"{key}.") or time.time() - _touched(old) > _LEFT_SECONDS
+        if useless and _take_over(old, own):
+            shutil.rmtree(own, ignore_errors=True)
 
 
 def _alive(process: int) -> bool:

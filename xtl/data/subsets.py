@@ -1,47 +1,168 @@
-"""Which rows of a pool a size stands for. Nested, and independent of the rows' order.
+"""Which rows of a pool a size stands for: a ranking of the whole pool, and of it the first n.
 
-Rows are ranked by a hash of (seed, key) and the first n taken: 10% is part of 30%, and a data set
-whose rows were shuffled, or a row of which was dropped, gives (almost) the same subset.
+So counts are exact and a smaller subset is part of every larger one. Rows are ranked by a hash of
+(seed, key): their order in the file, the process and other pools have no say in it. A ranking can
+keep each label's share (`strata`), or take one whole paragraph after another (`groups`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from heapq import heappop, heappush
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from datasets import Dataset
-
 Indices = NDArray[np.int64]
+Digests = NDArray[np.uint8]
+"""Shape (rows, 16): a key for each row, small enough to be kept beside the pool."""
+Keys = Sequence[str] | Sequence[bytes] | Digests
+
+DIGEST_BYTES = 16
+_encode = json.JSONEncoder(sort_keys=True, default=str).encode
 
 
-def subset(keys: Sequence[str], examples: int, seed: int) -> Indices:
-    """Positions of the chosen rows, best ranked first, so that a smaller subset is a prefix.
+def row_digests(rows: Iterable[Mapping[str, Any]]) -> Digests:
+    """Of each row's `id` if every row has one of its own, else of all that the row holds.
 
-    Rows with equal keys keep their order, which is harmless where such rows are equal.
-    Raises ValueError if there are fewer keys than `examples`, or if that is negative.
+    So a pool and its translation, which keeps the ids, have the same subsets. One pass.
     """
-    if not 0 <= examples <= len(keys):
-        raise ValueError(f"found {examples} examples of a pool of {len(keys)} rows")
-    ranks = [hashlib.sha256(f"{seed}\0{key}".encode()).digest() for key in keys]
-    order = sorted(range(len(keys)), key=ranks.__getitem__)
-    return np.array(order[:examples], dtype=np.int64)
+    contents: list[bytes] = []
+    ids: dict[bytes, None] | None = {}
+    for row in rows:
+        contents.append(_digest(_encode(row).encode()))
+        ids = _with_id(ids, row.get("id"))
+    digests = list(ids) if ids is not None else contents
+    return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, DIGEST_BYTES)
 
 
-def row_keys(rows: Dataset) -> list[str]:
-    """A key for each row: its `id` where ids are unique, else a hash of its content."""
-    if "id" in rows.column_names:
-        ids = [str(key) for key in rows["id"]]
-        if len(set(ids)) == len(ids):
-            return ids
-    return [_content_key(row) for row in rows.to_list()]
+def ranking(
+    keys: Keys,
+    seed: int,
+    *,
+    strata: Sequence[int] | Indices | None = None,
+    groups: Sequence[str] | Sequence[bytes] | None = None,
+) -> Indices:
+    """Positions of all rows, best ranked first. Rows with equal keys must be equal rows.
+
+    `strata`, a label for each row: among the first n rows, label l of N_l rows in N stands
+    less than one row off n · N_l / N, for every n and l; rows of a label keep their hash's order.
+    `groups`, a group's key for each row: groups follow each other in the order of their own
+    hashes, with their rows in the order of theirs, so that a prefix cuts one group at most.
+    ValueError for both at once, or for another number of them than of keys.
+    """
+    if strata is not None and groups is not None:
+        raise ValueError("a ranking is by strata or by groups, not by both")
+    for given in (strata, groups):
+        if given is not None and len(given) != len(keys):
+            raise ValueError(f"found {len(given)} strata or groups for {len(keys)} keys")
+    ranks = _ranks(keys, f"{seed}\0")
+    if groups is not None:
+        return _order(ranks, _group_ranks(groups, seed))
+    return _order(ranks) if strata is None else _stratified(_order(ranks), np.asarray(strata))
 
 
-def _content_key(row: object) -> str:
-    text = json.dumps(row, sort_keys=True, ensure_ascii=False, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+def held_out(
+    ranked: Indices, groups: Sequence[str] | Sequence[bytes], examples: int
+) -> Indices:  # fmt: skip
+    """What can be tuned on while the ranking's first `examples` rows are trained on.
+
+    The rows after those, in ranked order, whose group has no row among them. What a larger
+    training set leaves is part of what a smaller one leaves: the largest's serves for all.
+    """
+    order = ranked.tolist()
+    trained = {groups[place] for place in order[:examples]}
+    left = [place for place in order[examples:] if groups[place] not in trained]
+    return np.array(left, dtype=np.int64)
+
+
+def key_bytes(keys: Keys) -> Iterator[bytes]:
+    """Each key as bytes, whatever form they came in."""
+    if isinstance(keys, np.ndarray):
+        width, joined = keys.shape[1], keys.tobytes()
+        return (joined[start : start + width] for start in range(0, len(joined), width))
+    return (key.encode() if isinstance(key, str) else key for key in keys)
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()[:DIGEST_BYTES]
+
+
+def _with_id(ids: dict[bytes, None] | None, name: object) -> dict[bytes, None] | None:
+    """The ids so far and one more; None once a row has none, or one that was there before."""
+    if ids is None or name is None:
+        return None
+    digest = _digest(f"id\0{name}".encode())
+    if digest in ids:
+        return None
+    ids[digest] = None
+    return ids
+
+
+def _ranks(keys: Keys, prefix: str) -> NDArray[np.uint64]:
+    """Shape (2, keys): the first 128 bits of each key's hash, the more significant half first."""
+    salt = prefix.encode()
+    hashes = b"".join([hashlib.sha256(salt + key).digest() for key in key_bytes(keys)])
+    return np.frombuffer(hashes, dtype=">u8").reshape(-1, 4)[:, :2].T.astype(np.uint64)
+
+
+def _group_ranks(groups: Sequence[str] | Sequence[bytes], seed: int) -> NDArray[np.uint64]:
+    numbers: dict[str | bytes, int] = {}
+    number_of = [numbers.setdefault(group, len(numbers)) for group in groups]
+    names = [name.encode() if isinstance(name, str) else name for name in numbers]
+    return _ranks(names, f"{seed}\0group\0")[:, np.array(number_of, dtype=np.int64)]
+
+
+def _order(ranks: NDArray[np.uint64], before: NDArray[np.uint64] | None = None) -> Indices:
+    """Positions in the order of `before`, then of `ranks`, then their own."""
+    columns = [*ranks[::-1], *(() if before is None else before[::-1])]
+    return np.lexsort(columns).astype(np.int64)
+
+
+def _stratified(order: Indices, strata: NDArray[Any]) -> Indices:
+    _, stratum_of, counts = np.unique(strata, return_inverse=True, return_counts=True)
+    turns = fair_turns(counts)
+    ranked = np.empty_like(order)
+    for stratum in range(len(counts)):
+        ranked[turns == stratum] = order[stratum_of[order] == stratum]
+    return ranked
+
+
+def fair_turns(counts: Indices) -> Indices:
+    """Whose turn it is, k strata of the given sizes taking turns in proportion to them.
+
+    In every prefix each stratum's turns are within 1 - 1/(2k - 2) of its share, the best bound
+    there is (Tijdeman, The chairman assignment problem, Discrete Mathematics 32, 1980, whose proof
+    says that the turns exist). That bound is an earliest and a latest slot for each turn; the turn
+    that must be taken soonest goes first, which meets them all if anything does. Ties go to the
+    lower stratum. Integers throughout.
+    """
+    rows, strata = int(counts.sum()), len(counts)
+    if strata < 2:
+        return np.zeros(rows, dtype=np.int64)
+    parts = 2 * strata - 2
+    stratum = np.repeat(np.arange(strata), counts)
+    turn = np.arange(rows) - np.repeat(np.cumsum(counts) - counts, counts)
+    share = counts[stratum] * parts
+    earliest = -(-(turn * parts + 1) * rows // share)
+    latest = ((turn + 1) * parts - 1) * rows // share + 1
+    arrivals = np.argsort(earliest, kind="stable")
+    arrived = np.searchsorted(earliest[arrivals], np.arange(1, rows + 1), side="right")
+    urgency = (latest * strata + stratum)[arrivals]
+    return _soonest_first(urgency.tolist(), arrived.tolist()) % strata
+
+
+def _soonest_first(urgency: list[int], arrived: list[int]) -> Indices:
+    """In each slot the least of what has arrived and is left; `arrived` counts them by slot."""
+    waiting: list[int] = []
+    taken: list[int] = []
+    known = 0
+    for count in arrived:
+        for number in urgency[known:count]:
+            heappush(waiting, number)
+        known = count
+        taken.append(heappop(waiting))
+    return np.array(taken, dtype=np.int64)

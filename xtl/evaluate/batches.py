@@ -6,7 +6,7 @@ Batches are the same whatever the number of ranks, so that a result does not dep
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -26,14 +26,15 @@ class Batch:
         return len(self.places) * self.length
 
 
-def distinct(sequences: Sequences) -> tuple[list[tuple[int, ...]], list[int]]:
-    """Each sequence once, by first appearance, and for every given one its place among them.
+def distinct(sequences: Iterable[Hashable]) -> tuple[list[int], list[int]]:
+    """Where each sequence first appears, in order, and for every given one its place among them.
 
     The English side of sentence pairs recurs in every language: it is encoded once.
     """
-    places: dict[tuple[int, ...], int] = {}
-    which = [places.setdefault(ids, len(places)) for ids in sequences]
-    return list(places), which
+    places: dict[Hashable, int] = {}
+    which = [places.setdefault(sequence, len(places)) for sequence in sequences]
+    first = dict(zip(reversed(which), range(len(which) - 1, -1, -1), strict=True))
+    return [first[place] for place in range(len(places))], which
 
 
 def batches(lengths: Sequence[int], batch_tokens: int) -> list[Batch]:

@@ -1,6 +1,6 @@
 """One checkpoint on one evaluation set, all languages in one pass of the model.
 
-Every rank calls `evaluate`; each makes all features (cheap) and reads its share of the distinct
+Every rank calls `evaluate`; each maps the tokenised pools and reads its share of the distinct
 sequences; rank 0 gathers, decodes and scores.
 """
 
@@ -11,20 +11,18 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from torch import nn
 
 from xtl.errors import UserError
 from xtl.evaluate import checkpoint, forward
-from xtl.evaluate.batches import distinct
-from xtl.model.tokenizer import load_tokenizer
+from xtl.evaluate.sequences import DistinctSequences
 from xtl.sweep.shard import EvaluateSpec
 from xtl.tasks.families import evaluable_family
-from xtl.tasks.family import EvaluableFamily, Feature, Prediction, Row
-
-if TYPE_CHECKING:
-    import datasets
+from xtl.tasks.family import EvaluableFamily, Prediction, Row
+from xtl.tasks.pool_arrays import Features
+from xtl.tasks.pools import Pool
 
 CONSTANT_SHARE = 0.95
 """A language is answered constantly if one text is given to at least this share of its rows."""
@@ -32,14 +30,17 @@ CONSTANT_SHARE = 0.95
 
 @dataclass(frozen=True)
 class EvaluateJob:
-    """`rows` by language; `checkpoint` is an artifact's folder or the public model's.
+    """`rows` (a `datasets.Dataset` or a sequence) and their tokenised `pools`, by language: all
+    rows of a pool, even where the spec's `held_out` chooses some. `checkpoint` is an artifact's
+    folder or the public model's.
 
     `head_task` names the head to load where the family needs one; `batch_tokens` bounds the
     slots of a batch, padding included (on a CPU about 2,000 is quickest).
     """
 
     spec: EvaluateSpec
-    rows: Mapping[str, datasets.Dataset]
+    rows: Mapping[str, Any]
+    pools: Mapping[str, Pool]
     checkpoint: Path
     head_task: str | None
     batch_tokens: int
@@ -68,28 +69,20 @@ def evaluate(
     None on every rank if one was asked to stop before all was read: nothing is kept then.
     """
     began = time.perf_counter()
-    rows = _rows(job)
+    sets = {language: _set(job, language) for language in job.spec.languages}
     kind = evaluable_family(job.spec.family)
-    tokenizer = load_tokenizer(job.checkpoint)
-    features = {
-        language: kind.evaluate_features(rows[language], tokenizer, job.spec.decoding)
-        for language in rows
-    }
-    sequences, which = distinct(
-        [feature.input_ids for each in features.values() for feature in each]
-    )
-    reader = _reader(job, kind, tokenizer.pad_token_id)
+    sequences = DistinctSequences([each.features for each in sets.values()])
+    reader = _reader(job, kind)
     share = forward.read_share(reader, sequences, job.batch_tokens, progress, stop_requested)
     if share is None:
         return None
     outputs = forward.gathered(share, len(sequences))
-    tokens = sum(len(one) for one in sequences)
     if outputs is None:
-        return EvaluateOutcome(time.perf_counter() - began, tokens)
-    answers = _answers(job, kind, rows, features, [outputs[place] for place in which])
+        return EvaluateOutcome(time.perf_counter() - began, sequences.tokens)
+    answers = _answers(job, kind, sets, [outputs[place] for place in sequences.which])
     return EvaluateOutcome(
         seconds=time.perf_counter() - began,
-        useful_tokens=tokens,
+        useful_tokens=sequences.tokens,
         metrics={language: kind.summarise(said) for language, said in answers.items()},
         predictions=[each for said in answers.values() for each in said],
         degenerate=all(degenerate(kind, said) for said in answers.values()),
@@ -103,39 +96,57 @@ def degenerate(kind: EvaluableFamily, predictions: Sequence[Prediction]) -> bool
     return constant or kind.at_chance(predictions)
 
 
-def _rows(job: EvaluateJob) -> dict[str, list[Row]]:
-    """Plain rows of the spec's languages, in its order."""
-    rows: dict[str, list[Row]] = {}
-    for language in job.spec.languages:
-        rows[language] = list(job.rows[language]) if language in job.rows else []
-        if not rows[language]:
-            raise UserError(f"{job.spec.set}: language {language} has no rows; expected some")
-    return rows
+@dataclass(frozen=True)
+class _Set:
+    """What one language is asked: plain rows, and the windows of each."""
+
+    rows: Sequence[Row]
+    features: Features
 
 
-def _reader(job: EvaluateJob, kind: EvaluableFamily, pad: int) -> forward.Reader:
+def _set(job: EvaluateJob, language: str) -> _Set:
+    """All rows of the language, or those that the spec's training has not seen."""
+    name, given = job.spec.set, job.rows.get(language, ())
+    if not len(given):
+        raise UserError(f"{name}: language {language} has no rows; expected some")
+    pool = job.pools[language]
+    if len(given) != pool.rows:
+        raise UserError(
+            f"{name}: {language}: found {len(given):,} rows, expected the {pool.rows:,} that were "
+            "tokenised: run `xtl prepare`"
+        )
+    held = job.spec.held_out
+    if held is None:
+        return _Set(list(given), pool.features())
+    places = pool.held_out(held.after, held.subset_seed, held.subset)
+    if not len(places):
+        raise UserError(f"{name}: {language}: found no row that the training has not seen")
+    return _Set([given[place] for place in places.tolist()], pool.features(places))
+
+
+def _reader(job: EvaluateJob, kind: EvaluableFamily) -> forward.Reader:
     device = forward.device()
     encoder = checkpoint.load_encoder(job.checkpoint, kind, job.spec)
     hidden_size, head = encoder.config.hidden_size, None
     if kind.needs_head:
         head = checkpoint.load_head(job.checkpoint, job.spec, job.head_task, hidden_size)
         head.to(device)
+    pad = next(iter(job.pools.values())).pad
     return forward.Reader(kind, nn.Module.to(encoder, device), head, pad, device)
 
 
 def _answers(
     job: EvaluateJob,
     kind: EvaluableFamily,
-    rows: Mapping[str, Sequence[Row]],
-    features: Mapping[str, Sequence[Feature]],
+    sets: Mapping[str, _Set],
     outputs: Sequence[forward.Floats],
 ) -> dict[str, list[Prediction]]:
     answers: dict[str, list[Prediction]] = {}
     start = 0
-    for language, each in features.items():
-        end = start + len(each)
+    for language, asked in sets.items():
+        end = start + len(asked.features)
         answers[language] = kind.predict(
-            rows[language], each, outputs[start:end], language, job.spec.decoding
+            asked.rows, asked.features, outputs[start:end], language, job.spec.decoding
         )
         start = end
     return answers

@@ -25,12 +25,11 @@ from xtl.launch.records import (
 )
 from xtl.launch.stopping import StopFlag
 from xtl.launch.store import Store
-from xtl.sweep.shard import EvaluateSpec, Shard, Table, TrainSpec
+from xtl.launch.tokens import Tokens, rows_of_language
+from xtl.sweep.shard import EvaluateSpec, Shard, TrainSpec
 from xtl.tracking.run import RunIdentity, Tracker
 
 if TYPE_CHECKING:
-    from datasets import Dataset
-
     from xtl.tasks.family import Prediction
 
 _BATCH_TOKENS = 2048  # slots of one forward pass of a rank: quickest on a CPU core
@@ -177,19 +176,17 @@ class Execution:
         public = self._mirror.find(spec.model.repo, spec.model.revision)
         return public if spec.parent is None else self._store.artifact(spec.parent)
 
-    def _rows(self, table: Table) -> Dataset:
-        from xtl.data.loading import load_rows
-
-        folder = self._mirror.find(table.repo, table.revision)
-        return load_rows(folder, table.config, table.split)
+    def _tokens(self, spec: TrainSpec | EvaluateSpec) -> Tokens:
+        return Tokens(self._mirror, self._mirror.find(spec.model.repo, spec.model.revision))
 
     def _train(self, spec: TrainSpec, start: str) -> Result | None:
         from xtl.train.engine import EngineSettings
         from xtl.train.trainer import TrainJob, train
 
+        tokens = self._tokens(spec)
         job = TrainJob(
             spec=spec,
-            rows=self._rows(spec.data),
+            pools=tuple(tokens.open_part(spec, part) for part in spec.parts),
             start_from=self._checkpoint(),
             start=start,
             checkpoints=self._store.checkpoints(self.shard.id),
@@ -213,9 +210,11 @@ class Execution:
     def _evaluate(self, spec: EvaluateSpec) -> Result | None:
         from xtl.evaluate.evaluator import EvaluateJob, evaluate
 
+        tokens, asked = self._tokens(spec), spec.data
         job = EvaluateJob(
             spec=spec,
-            rows={language: self._rows(table) for language, table in spec.data},
+            rows={code: rows_of_language(spec, table).read(self._mirror) for code, table in asked},
+            pools={code: tokens.open_language(spec, code, table) for code, table in asked},
             checkpoint=self._checkpoint(),
             head_task=self._head_task(spec),
             batch_tokens=_BATCH_TOKENS,
@@ -242,7 +241,7 @@ class Execution:
 
     def _head_task(self, spec: EvaluateSpec) -> str | None:
         parent = self._store.read_shard(spec.parent).spec if spec.parent else None
-        return parent.task if isinstance(parent, TrainSpec) else None
+        return parent.parts[0].task if isinstance(parent, TrainSpec) else None
 
     def _result(self, **fields: object) -> Result:
         return Result.model_validate(

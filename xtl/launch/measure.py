@@ -2,44 +2,42 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from xtl.sweep.lock import LockedModel, LockedTable, key_of
-from xtl.tasks.catalogue import DatasetRef
+from xtl.sweep.lock import LockedModel, LockedTable
+from xtl.sweep.needs import Need
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from tokenizers import Tokenizer
 
     from xtl.data.mirror import Snapshot
+    from xtl.tasks.tables import TableRows
 
 _SAMPLE = 500  # rows whose mean length stands for the table's
 
 
 @dataclass(frozen=True)
 class Reader:
-    """Tables out of the data sets' folders; passages that were read once are kept."""
+    """Tables out of the data sets' folders."""
 
     folders: Mapping[str, Path]
-    _contexts: dict[str, frozenset[str]] = field(default_factory=dict)
 
-    def rows(self, ref: DatasetRef) -> Dataset:
-        from xtl.data.loading import load_rows
+    def read(self, need: Need) -> TableRows:
+        from xtl.tasks.tables import read_table
 
-        rows = load_rows(self.folders[ref.repo], ref.config, ref.split)
-        if "context" in rows.column_names:
-            self._contexts[key_of(ref)] = frozenset(rows["context"])
-        return rows
+        return read_table(self.folders[need.ref.repo], need.ref, need.labels)
 
-    def contexts(self, ref: DatasetRef) -> frozenset[str]:
-        if key_of(ref) not in self._contexts:
-            self.rows(ref)
-        return self._contexts[key_of(ref)]
+    def texts(self, need: Need) -> Iterator[str]:
+        """What a reader of the table would read: passages, sentences, choices."""
+        from xtl.tasks.tables import texts
+
+        return texts(self.read(need).rows, need.family)
 
 
 def locked_model(snapshot: Snapshot) -> LockedModel:
@@ -62,8 +60,6 @@ def locked_model(snapshot: Snapshot) -> LockedModel:
 
 def _shapes(folder: Path) -> dict[str, int]:
     """Parameters by tensor, from the headers alone."""
-    import math
-
     from safetensors import safe_open
 
     found: dict[str, int] = {}
@@ -80,37 +76,40 @@ def read_tokenizer(folder: Path) -> Tokenizer:
     return Tokenizer.from_file(str(folder / "tokenizer.json"))
 
 
-def locked_table(ref: DatasetRef, reader: Reader, tokenizer: Tokenizer) -> LockedTable:
-    rows = reader.rows(ref)
+def locked_table(need: Need, reader: Reader, tokenizer: Tokenizer) -> LockedTable:
+    from xtl.tasks.tables import content_hash
+
+    ref = need.ref
+    found = reader.read(need)
     return LockedTable(
         repo=ref.repo,
         revision=reader.folders[ref.repo].name,
         config=ref.config,
         split=ref.split,
-        rows=len(rows),
-        content=_content(rows),
-        mean_tokens=_mean_tokens(rows, tokenizer),
+        form=ref.form,
+        part=ref.part,
+        rows=len(found.rows),
+        content=content_hash(found.rows),
+        mean_tokens=_mean_tokens(found.rows, tokenizer),
+        faults=found.faults,
     )
 
 
-def _content(rows: Dataset) -> str:
-    """SHA-256 over the rows as canonical JSON lines: whatever file they came in."""
-    digest = hashlib.sha256()
-    for row in rows:
-        digest.update(json.dumps(row, sort_keys=True, ensure_ascii=False, default=str).encode())
-        digest.update(b"\n")
-    return digest.hexdigest()
-
-
 def _mean_tokens(rows: Dataset, tokenizer: Tokenizer) -> float:
-    """Tokens of a row's texts, a mean over evenly spaced rows."""
+    """Tokens that a model reads of a row, a mean over evenly spaced rows."""
     step = max(1, len(rows) // _SAMPLE)
-    texts = [" ".join(_texts(rows[index])) for index in range(0, len(rows), step)]
+    texts = [" ".join(_read(rows[index])) for index in range(0, len(rows), step)]
     lengths = [len(encoding.ids) for encoding in tokenizer.encode_batch(texts)]
     return round(sum(lengths) / max(1, len(lengths)), 2)
 
 
-def _texts(row: Mapping[str, Any]) -> list[str]:
-    """The columns that a model reads: texts other than names and codes."""
-    skipped = ("id", "title", "source_lang", "target_lang")
-    return [value for key, value in row.items() if isinstance(value, str) and key not in skipped]
+def _read(row: Mapping[str, object]) -> Iterator[str]:
+    """The row's texts, those of lists too; a prompt is read again with each of its choices."""
+    again = len(row["choices"]) if isinstance(row.get("choices"), list) else 1  # type: ignore[arg-type]
+    for column, value in row.items():
+        if column in ("id", "answers", "tags"):
+            continue
+        if isinstance(value, str):
+            yield from [value] * again
+        elif isinstance(value, list):
+            yield from (str(item) for item in value)

@@ -2,69 +2,58 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xtl.data.leakage import SEQUENCE_WORDS, Overlap, Passages
-from xtl.errors import UserError
-from xtl.launch.measure import Reader, locked_model, locked_table, read_tokenizer
-from xtl.sweep.lock import Lock, LockedModel, LockedTable, key_of, pair_of
+from xtl.data.leakage import Index, Overlap
+from xtl.launch.fetching import Fetching, Report, pinned
+from xtl.launch.measure import Reader, locked_table, read_tokenizer
+from xtl.sweep.lock import Lock, LockedTable, key_of, pair_of
 from xtl.sweep.manifest import Manifest
-from xtl.sweep.plan import passage_pairs, tables_of
+from xtl.sweep.needs import Need, needs, passage_pairs
 
 if TYPE_CHECKING:
-    from xtl.data.mirror import Mirror, Snapshot
-    from xtl.data.sources import Kind
-
-Report = Callable[[str], None]
-_ANEW = "start a new sweep folder (or delete lock.json, and all is run anew)"
+    from xtl.data.mirror import Mirror
 
 
 def missing(manifest: Manifest, lock: Lock | None, mirror: Mirror) -> list[str]:
-    """What the lock or the mirror does not have yet, by name. Empty: nothing to prepare."""
-    refs = tables_of(manifest)
+    """What the lock or the mirror does not have yet, by name. Empty: nothing to resolve."""
+    keys = [key_of(need.ref) for need in needs(manifest)]
     if lock is None or lock.model.repo != manifest.model.repo:
-        return [manifest.model.repo, *map(key_of, refs)]
+        return [manifest.model.repo, *keys]
     model = [] if mirror.has(lock.model.repo, lock.model.revision) else [lock.model.repo]
-    tables = [key_of(ref) for ref in refs if not _is_there(lock.tables.get(key_of(ref)), mirror)]
+    tables = [key for key in keys if not _is_there(lock.tables.get(key), mirror)]
     compared = _pairs(manifest) <= set(lock.leakage_checked)
     return [*model, *tables, *([] if compared else ["the leakage verdict"])]
 
 
-def is_complete(manifest: Manifest, lock: Lock | None, mirror: Mirror) -> bool:
-    return not missing(manifest, lock, mirror)
-
-
-def prepare(
+def resolve(
     manifest: Manifest, lock: Lock | None, mirror: Mirror, cache: Path, report: Report
 ) -> Lock:
     """The lock with all that the manifest needs, and the mirror with all that the lock names.
 
     What is locked stays as it is locked, and a data set at one revision: UserError where that can
-    no longer be had. UserError where a training table overlaps with an evaluation table.
+    no longer be had. What training and evaluation tables share is said in the lock, and refused
+    by `xtl.sweep.leaks`.
     """
-    source = _Source(mirror, cache, report)
+    fetching = Fetching(mirror, cache, report)
     kept = lock if lock and lock.model.repo == manifest.model.repo else None
-    model = source.model(manifest.model.repo, kept.model if kept else None)
-    refs = tables_of(manifest)
-    pinned = _pinned(kept) if kept else {}
-    repos = dict.fromkeys(ref.repo for ref in refs)
-    reader = Reader({repo: source.data(repo, pinned.get(repo)) for repo in repos})
+    model = fetching.model(manifest.model.repo, kept.model if kept else None)
+    wanted = needs(manifest)
+    reader = Reader(fetching.data(wanted, pinned(kept) if kept else {}))
     tokenizer = read_tokenizer(mirror.find(model.repo, model.revision))
     tables = dict(kept.tables) if kept else {}
-    wanted = [ref for ref in refs if key_of(ref) not in tables]
-    for number, ref in enumerate(wanted, 1):
-        report(f"reading {key_of(ref)} ({number}/{len(wanted)})")
-        tables[key_of(ref)] = locked_table(ref, reader, tokenizer)
+    new = [need for need in wanted if key_of(need.ref) not in tables]
+    for number, need in enumerate(new, 1):
+        report(f"reading {key_of(need.ref)} ({number}/{len(new)})")
+        tables[key_of(need.ref)] = locked_table(need, reader, tokenizer)
     checked = set(kept.leakage_checked) if kept else set()
-    _require_no_leakage(manifest, checked, reader, report)
+    leakage = dict(kept.leakage) if kept else {}
     return Lock(
         model=model,
         tables=dict(sorted(tables.items())),
-        leakage=kept.leakage if kept else {},
+        leakage=dict(sorted((leakage | _overlaps(manifest, checked, reader, report)).items())),
         leakage_checked=tuple(sorted(checked | _pairs(manifest))),
     )
 
@@ -75,78 +64,30 @@ def _is_there(table: LockedTable | None, mirror: Mirror) -> bool:
 
 def _pairs(manifest: Manifest) -> set[str]:
     pairs = passage_pairs(manifest).items()
-    return {pair_of(training, asked) for training, evaluations in pairs for asked in evaluations}
+    return {pair_of(training.ref, other.ref) for training, asked in pairs for other in asked}
 
 
-def _pinned(lock: Lock) -> dict[str, str]:
-    """The revision at which each data set is locked: tables of two could come of two versions."""
-    pinned: dict[str, str] = {}
-    for table in lock.tables.values():
-        first = pinned.setdefault(table.repo, table.revision)
-        if first != table.revision:
-            raise UserError(
-                f"lock.json: tables: found {table.repo} at {first} and at {table.revision}, "
-                f"expected one revision: {_ANEW}"
-            )
-    return pinned
-
-
-@dataclass(frozen=True)
-class _Source:
-    """What is locked, from the mirror; what it lacks, from where it can be had."""
-
-    mirror: Mirror
-    cache: Path
-    report: Report
-
-    def model(self, repo: str, locked: LockedModel | None) -> LockedModel:
-        if locked and self.mirror.has(repo, locked.revision):
-            return locked
-        found = locked_model(self._obtain(repo, "model"))
-        if locked and found.fingerprint != locked.fingerprint:
-            raise self._other("model.fingerprint", repo, found.fingerprint, locked.fingerprint)
-        return found
-
-    def data(self, repo: str, locked: str | None) -> Path:
-        """The data set's folder in the mirror, at the locked revision where there is one."""
-        if locked and self.mirror.has(repo, locked):
-            return self.mirror.find(repo, locked)
-        found = self._obtain(repo, "dataset")
-        if locked and found.revision != locked:
-            raise self._other("tables", repo, found.revision, locked)
-        return found.folder
-
-    def _obtain(self, repo: str, kind: Kind) -> Snapshot:
-        from xtl.data.sources import obtain
-
-        hub = os.environ.get("XTL_HUB")
-        place = Path(hub) if hub else None
-        return obtain(repo, kind, self.mirror, cache=self.cache, hub=place, report=self.report)
-
-    def _other(self, key: str, repo: str, found: str, locked: str) -> UserError:
-        return UserError(
-            f"lock.json: {key}: {repo} is {found} now, expected {locked}, which the mirror "
-            f"{self.mirror.root} does not have: put that back, or {_ANEW}"
-        )
-
-
-def _require_no_leakage(
+def _overlaps(
     manifest: Manifest, checked: set[str], reader: Reader, report: Report
-) -> None:
-    """UserError where a pair of tables that is not in `checked` overlaps."""
+) -> dict[str, Overlap]:
+    """What the pairs of tables that are not in `checked` share, where they share anything."""
+    new = {
+        training: [other for other in asked if pair_of(training.ref, other.ref) not in checked]
+        for training, asked in passage_pairs(manifest).items()
+    }
+    index = _index({other for asked in new.values() for other in asked}, reader, report)
     found: dict[str, Overlap] = {}
-    for training, evaluations in passage_pairs(manifest).items():
-        new = [asked for asked in evaluations if pair_of(training, asked) not in checked]
-        if new:
-            report(f"comparing {key_of(training)} with {len(new)} evaluation tables")
-            passages = Passages.of(reader.contexts(training))
-            pairs = {pair_of(training, ref): passages.overlap(reader.contexts(ref)) for ref in new}
-            found |= {pair: overlap for pair, overlap in pairs.items() if overlap}
-    if found:
-        pair, overlap = next(iter(found.items()))
-        others = f" (and {len(found) - 1} more pairs of tables)" if len(found) > 1 else ""
-        raise UserError(
-            f"leakage: {pair}: found {overlap.contexts} evaluation contexts in the training table "
-            f"and {overlap.sequences} that share {SEQUENCE_WORDS} words in a row with it{others}, "
-            "expected none: choose another training task or target"
-        )
+    for training, asked in new.items():
+        if asked:
+            report(f"comparing {key_of(training.ref)} with {len(asked)} evaluation tables")
+            shared = index.overlaps(reader.texts(training))
+            named = {pair_of(training.ref, other.ref): shared[key_of(other.ref)] for other in asked}
+            found |= {pair: overlap for pair, overlap in named.items() if overlap}
+    return found
+
+
+def _index(asked: Iterable[Need], reader: Reader, report: Report) -> Index:
+    tables = sorted(asked, key=lambda need: key_of(need.ref))
+    if tables:
+        report(f"noting the passages of {len(tables)} evaluation tables")
+    return Index.of({key_of(need.ref): reader.texts(need) for need in tables})

@@ -12,8 +12,10 @@ from typing import Literal
 
 import yaml
 
+from xtl.data.mirror import Mirror
 from xtl.errors import UserError
 from xtl.files import write_whole
+from xtl.launch import abilities
 from xtl.launch.local import LocalScheduler
 from xtl.launch.machine import cores, gpus
 from xtl.launch.observe import Observation, observe
@@ -29,10 +31,12 @@ from xtl.launch.slurm.unattended import find_reconciler
 from xtl.launch.slurm.watch import Watch
 from xtl.launch.states import State, states
 from xtl.launch.store import Store
+from xtl.launch.tokens import Tokens
 from xtl.sweep.fit import Fit, fit
 from xtl.sweep.lock import Lock
 from xtl.sweep.manifest import Manifest
-from xtl.sweep.plan import Plan, make_plan, provisional_lock
+from xtl.sweep.plan import Plan, make_plan
+from xtl.sweep.provisional import provisional_lock
 from xtl.sweep.reading import read_manifest
 
 Cluster = Literal["local", "slurm"]
@@ -78,6 +82,14 @@ class Session:
     def mirror(self) -> Path:
         return self.profile.mirror_of(self.store.root)
 
+    @property
+    def tokens(self) -> Tokens:
+        """The token cache for the locked model's tokenizer. UserError without a lock."""
+        if self.lock is None:
+            raise UserError("lock.json: found none, expected one: run `xtl prepare`")
+        mirror, model = Mirror(self.mirror), self.lock.model
+        return Tokens(mirror, mirror.find(model.repo, model.revision))
+
     def forget(self) -> None:
         """The lock has changed: read it, and plan, again."""
         self.__dict__.pop("lock", None)
@@ -117,7 +129,8 @@ class Session:
         return fit(model, self.manifest.engine, shards, memory, "gpu" if on_gpus else "cpu")
 
     def require_runnable(self) -> None:
-        """Before anything is submitted. Raises UserError where the cluster cannot run this."""
+        """Before anything is submitted. Raises UserError where this cannot run, here or at all."""
+        abilities.require_runnable(self.plan)
         if isinstance(self.profile, SlurmProfile):
             try:
                 require_fits(self.profile, self._limits)

@@ -16,7 +16,7 @@ from xtl.report.pictures import Picture, pictures, retrieval_pictures
 from xtl.report.tables import covariates, group_table, language_row, secondary
 from xtl.report.views import View, is_low, make_views
 from xtl.report.wording import UNDECLARED, coverage_line, group_line, headline, treated_table
-from xtl.sweep.manifest import Engine
+from xtl.sweep.choices import Engine
 
 QUESTION = (
     "Does more English intermediate-task data help low-resource languages in zero-shot "
@@ -59,7 +59,7 @@ def _facts(data: ReportData) -> list[tuple[str, str]]:
     return [
         ("Model", _model(data)),
         ("Frozen", frozen),
-        ("Intermediate tasks", numbers.listing([c.task for c in manifest.intermediate]) or "none"),
+        ("Intermediate tasks", numbers.listing(manifest.labels) or "none"),
         ("Sizes", _sizes(data)),
         ("Arms", "; ".join(_arm(arm.name, arm.fixed, arm.updates) for arm in manifest.arms)),
         ("Targets", numbers.listing([choice.task for choice in manifest.targets])),

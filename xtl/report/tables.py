@@ -11,7 +11,7 @@ from xtl.analysis.summary import ENGLISH, GAP, HIGH, LOW, WITH_ENGLISH, WITHOUT_
 from xtl.report import numbers
 from xtl.report.data import ReportData
 from xtl.report.views import Point, View, beside, make_views, series_name
-from xtl.tasks.catalogue import EVALUATION_SETS
+from xtl.sweep.shard import EvaluateSpec
 from xtl.tasks.languages import language
 
 _COLUMNS = {
@@ -108,6 +108,13 @@ def _gib(code: str) -> str:
 
 def _rows(data: ReportData, set_name: str, code: str) -> str:
     """Evaluation examples of a language, once the lock has counted them."""
-    if data.lock is None:
-        return numbers.ABSENT
-    return numbers.count(data.lock.find(EVALUATION_SETS[set_name].data.of(code)).rows)
+    specs = (shard.spec for shard in data.plan.shards.values())
+    rows = (
+        table.rows
+        for spec in specs
+        if isinstance(spec, EvaluateSpec) and spec.set == set_name
+        for language, table in spec.data
+        if language == code
+    )
+    found = next(rows, None) if data.plan.locked else None
+    return numbers.ABSENT if found is None else numbers.count(found)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from xtl.errors import UserError
+from xtl.sweep.choices import MOST_RANKS, Engine
 from xtl.sweep.lock import LockedModel
-from xtl.sweep.manifest import MOST_RANKS, Engine
 from xtl.sweep.memory import Load, usable
 from xtl.sweep.shard import Shard, TrainSpec
 

@@ -15,7 +15,7 @@ from xtl.sweep.bundles import Bundling, make_bundles
 from xtl.sweep.lock import Lock, LockedModel
 from xtl.sweep.plan import Plan
 from xtl.sweep.shard import EvaluateSpec, Shard, Table, TrainSpec
-from xtl.tasks.catalogue import DatasetRef
+from xtl.tasks.entries import DatasetRef
 
 _FORWARD = 1 / 3  # of the FLOPs of forward and backward
 _STATE_BYTES = 16  # a trainable parameter under mixed-precision AdamW, in a checkpoint
@@ -68,8 +68,8 @@ class Forecast:
 
 
 def forecast(plan: Plan, lock: Lock, rates: Rates, layout: Layout) -> Forecast:
-    """`lock` is one that `prepare` wrote: a provisional one has neither lengths nor parameters,
-    and the starts of jobs would be all that is counted."""
+    """From a provisional lock it is a first guess: published counts and estimated lengths. Of a
+    model that xtl does not know, the starts of jobs are all that is counted then."""
     hours: dict[str, float] = {}
     for shard, seconds in work(plan, lock, rates, layout).items():
         stage = plan.shards[shard].stage
@@ -95,18 +95,30 @@ def work(plan: Plan, lock: Lock, rates: Rates, layout: Layout) -> dict[str, floa
 def _flops(shard: Shard, lock: Lock) -> float:
     spec = shard.spec
     if isinstance(spec, TrainSpec):
-        length = _tokens(spec.data, lock)
+        length = _mixed_tokens(spec, lock)
         return spec.updates * spec.recipe.batch_size * length * _flops_per_token(lock.model, length)
-    return sum(_evaluation_flops(table, lock) for table in _tables(spec))
+    return sum(_evaluation_flops(table, rows, lock) for table, rows in _read(spec))
 
 
-def _tables(spec: EvaluateSpec) -> list[Table]:
-    return [table for _, table in spec.data]
+def _read(spec: EvaluateSpec) -> list[tuple[Table, int]]:
+    """The tables that an evaluation reads, and how many rows of each."""
+    seen = spec.held_out.after if spec.held_out else 0
+    return [(table, table.rows - seen) for _, table in spec.data]
 
 
-def _evaluation_flops(table: Table, lock: Lock) -> float:
+def _evaluation_flops(table: Table, rows: int, lock: Lock) -> float:
     length = _tokens(table, lock)
-    return _FORWARD * table.rows * length * _flops_per_token(lock.model, length)
+    return _FORWARD * rows * length * _flops_per_token(lock.model, length)
+
+
+def _mixed_tokens(spec: TrainSpec, lock: Lock) -> float:
+    """The mean length of an update's examples: parts by weight, a part's tables by rows."""
+    tokens = total = 0.0
+    for part in spec.parts:
+        rows = sum(table.rows for table in part.data) or 1
+        mean = sum(_tokens(table, lock) * table.rows for table in part.data) / rows
+        tokens, total = tokens + part.weight * mean, total + part.weight
+    return tokens / total
 
 
 def _flops_per_token(model: LockedModel, length: float) -> float:
@@ -115,7 +127,8 @@ def _flops_per_token(model: LockedModel, length: float) -> float:
 
 
 def _tokens(table: Table, lock: Lock) -> float:
-    return lock.find(DatasetRef(table.repo, table.config, table.split)).mean_tokens
+    ref = DatasetRef(table.repo, table.config, table.split, table.form, table.part)
+    return lock.find(ref).mean_tokens
 
 
 def _trainable(plan: Plan, model: LockedModel) -> int:

@@ -7,7 +7,7 @@ from pydantic import Field
 from xtl.data.leakage import Overlap
 from xtl.errors import UserError
 from xtl.sweep.shard import ModelRef, Table
-from xtl.tasks.catalogue import DatasetRef
+from xtl.tasks.entries import DatasetRef
 from xtl.tasks.settings import Frozen
 
 
@@ -25,12 +25,14 @@ class LockedModel(ModelRef):
 
 
 class LockedTable(Table):
-    """A table, with the mean length in tokens of a sample of its rows."""
+    """A table, with the mean length in tokens of a sample of its rows, and what was found wrong
+    with it and repaired (or left out, or only said): in words, with the count of rows."""
 
     mean_tokens: float
+    faults: dict[str, int] = Field(default_factory=dict)
 
     def table(self) -> Table:
-        return Table(**self.model_dump(exclude={"mean_tokens"}))
+        return Table(**self.model_dump(exclude={"mean_tokens", "faults"}))
 
 
 class Lock(Frozen):
@@ -59,34 +61,9 @@ class Lock(Frozen):
 
 
 def key_of(ref: DatasetRef) -> str:
-    return f"{ref.repo}/{ref.config}/{ref.split}"
+    whole = f"{ref.repo}/{ref.config}/{ref.split}"
+    return f"{whole}/{ref.part}" if ref.part else whole
 
 
 def pair_of(training: DatasetRef, evaluation: DatasetRef) -> str:
     return f"{key_of(training)} / {key_of(evaluation)}"
-
-
-def unlocked_model(repo: str) -> LockedModel:
-    """A model that is named and not yet resolved."""
-    return LockedModel(
-        repo=repo,
-        revision="",
-        fingerprint=f"unlocked:{repo}",
-        parameters=0,
-        embedding_parameters=0,
-        layers=0,
-        hidden=0,
-    )
-
-
-def unlocked_table(ref: DatasetRef, rows: int) -> LockedTable:
-    """A table that is named and not yet resolved, with its published count of rows."""
-    return LockedTable(
-        repo=ref.repo,
-        revision="",
-        config=ref.config,
-        split=ref.split,
-        rows=rows,
-        content=f"unlocked:{key_of(ref)}",
-        mean_tokens=0.0,
-    )

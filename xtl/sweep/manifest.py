@@ -5,140 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from xtl.sweep.fields import (
-    AnySize,
-    Keys,
-    Language,
-    Name,
-    Positive,
-    PositiveOrAuto,
-    each_once,
-    one_of,
+from xtl.sweep.choices import (
+    Accepted,
+    Arm,
+    Engine,
+    IntermediateChoice,
+    ModelChoice,
+    RetrievalChoice,
+    StrongControl,
+    TargetChoice,
+    chosen_languages,
 )
-from xtl.sweep.shard import Precision
+from xtl.sweep.fields import AnySize, Keys, Language, Name, each_once
+from xtl.sweep.places import DataPlace
 from xtl.sweep.sizes import Size
-from xtl.tasks.catalogue import EVALUATION_SETS, METRICS, TASKS, EvaluationSet, Task
-from xtl.tasks.settings import Recipe
-
-MOST_RANKS = 1024
-
-
-class ModelChoice(Keys):
-    """The public model, and which of its parameters stay as they are (named, never hidden)."""
-
-    repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
-    freeze: tuple[Literal["word_embeddings"], ...] = ()
-
-
-class Engine(Keys):
-    """How a training runs. Only the precision can change a result by more than rounding.
-
-    What is `auto` is chosen from the GPU's memory: `xtl.sweep.fit`.
-    """
-
-    ranks: Annotated[int, Field(gt=0, le=MOST_RANKS)] = 1
-    zero_stage: Literal["auto", 0, 1, 2, 3] = "auto"
-    precision: Precision = "bf16"
-    micro_batch: PositiveOrAuto = "auto"
-
-
-class Training(Keys):
-    """Changes to a task's own recipe; what is absent stays as the catalogue has it."""
-
-    epochs: Positive | None = None
-    batch_size: Positive | None = None
-    learning_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
-    warmup_fraction: Annotated[float, Field(ge=0, le=1)] | None = None
-    weight_decay: Annotated[float, Field(ge=0, le=1)] | None = None
-    clip_norm: Annotated[float, Field(gt=0)] | None = None
-    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
-    max_length: Annotated[int, Field(ge=16, le=512)] | None = None
-    doc_stride: Positive | None = None
-
-    def recipe(self, task: Task) -> Recipe:
-        changes = self.model_dump(exclude={"epochs"}, exclude_none=True)
-        return task.recipe.model_copy(update=changes)
-
-    def epochs_of(self, task: Task) -> int:
-        return self.epochs or task.epochs
-
-
-class TaskChoice(Keys):
-    """A task of the catalogue, trained on in English."""
-
-    task: str
-    training: Training = Training()
-
-    @field_validator("task")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        return one_of(name, TASKS)
-
-    @model_validator(mode="after")
-    def _windows_overlap(self) -> Self:
-        recipe = self.training.recipe(self.entry)
-        if recipe.doc_stride >= recipe.max_length:
-            found = f"training.doc_stride: found {recipe.doc_stride}"
-            raise ValueError(f"{found}, expected less than max_length, {recipe.max_length}")
-        return self
-
-    @property
-    def entry(self) -> Task:
-        return TASKS[self.task]
-
-
-class TargetChoice(TaskChoice):
-    """A target task, and the languages its evaluation sets are run in."""
-
-    languages: tuple[Language, ...] | Literal["all"] = "all"
-
-    @field_validator("task")
-    @classmethod
-    def _evaluated(cls, name: str) -> str:
-        return one_of(name, {key: task for key, task in TASKS.items() if task.evaluation_sets})
-
-    @field_validator("languages")
-    @classmethod
-    def _spoken(cls, languages: Any, info: ValidationInfo) -> Any:
-        for name in TASKS[info.data["task"]].evaluation_sets if "task" in info.data else ():
-            _languages_of(EVALUATION_SETS[name], languages)
-        return languages
-
-
-class RetrievalChoice(Keys):
-    """A retrieval set, run on every checkpoint and on the public model."""
-
-    set: str
-    languages: tuple[Language, ...] | Literal["all"] = "all"
-
-    @field_validator("set")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        sets = {key: entry for key, entry in EVALUATION_SETS.items() if entry.family == "retrieval"}
-        return one_of(name, sets)
-
-    @field_validator("languages")
-    @classmethod
-    def _spoken(cls, languages: Any, info: ValidationInfo) -> Any:
-        if "set" in info.data:
-            _languages_of(EVALUATION_SETS[info.data["set"]], languages)
-        return languages
-
-
-class Arm(Keys):
-    """What is held fixed while the size grows: passes over the data, or optimiser updates."""
-
-    name: Name
-    fixed: Literal["epochs", "updates"]
-    updates: Positive | None = None
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Arm:
-        if (self.fixed == "updates") != (self.updates is not None):
-            raise ValueError("`updates:` with `fixed: updates`, and only there")
-        return self
+from xtl.tasks.catalogue import EVALUATION_SETS, METRICS, TASKS
+from xtl.tasks.entries import Task
 
 
 class Primary(Keys):
@@ -164,13 +48,17 @@ class Manifest(Keys):
     name: Name
     model: ModelChoice
     engine: Engine = Engine()
-    intermediate: tuple[TaskChoice, ...]
+    intermediate: tuple[IntermediateChoice, ...]
     sizes: Annotated[tuple[AnySize, ...], Field(min_length=1)]
     arms: Annotated[tuple[Arm, ...], Field(min_length=1)] = (Arm(name="epochs", fixed="epochs"),)
     replicates: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**31)], ...], Field(min_length=1)]
     targets: Annotated[tuple[TargetChoice, ...], Field(min_length=1)]
     retrieval: tuple[RetrievalChoice, ...] = ()
+    strong_control: StrongControl | None = None
     primary: Primary | None = None
+    training_data: dict[str, DataPlace] = Field(default_factory=dict)
+    evaluation_data: dict[str, DataPlace] = Field(default_factory=dict)
+    accept_overlap: tuple[Accepted, ...] = ()
     keep: Literal["all", "targets", "nothing"] = "targets"
 
     @field_validator("sizes", "replicates", "arms", "intermediate", "targets", "retrieval")
@@ -179,46 +67,117 @@ class Manifest(Keys):
         return each_once(entries)
 
     @model_validator(mode="after")
-    def _coherent(self) -> Manifest:
+    def _coherent(self) -> Self:
         if any(not size.none for size in self.sizes) and not self.intermediate:
             raise ValueError("intermediate: found nothing, expected a task for the sizes above 0")
         for choice in self.intermediate:
-            _sizes_fit(self.sizes, choice.entry)
+            _texts_have_places(self, choice)
+            for entry in choice.entries:
+                _has_data(self, entry)
+                _sizes_fit(self, entry)
+        for target in self.targets:
+            _has_data(self, target.trained)
+            _follows(self, target.after)
+        _names_are_used(self)
+        if self.strong_control:
+            _control_is_planned(self, self.strong_control)
         if self.primary:
             _primary_is_planned(self, self.primary)
         return self
 
+    @property
+    def labels(self) -> list[str]:
+        """What the intermediate choices are called."""
+        return [choice.label for choice in self.intermediate]
 
-def _languages_of(entry: EvaluationSet, languages: Any) -> None:
-    if languages == "all":
+
+def _texts_have_places(manifest: Manifest, choice: IntermediateChoice) -> None:
+    if choice.masked_text:
+        text = choice.masked_text
+        _has_place(manifest, "masked_text.corpus", text.corpus, text.languages)
+    if choice.translated:
+        data = choice.translated
+        _has_place(manifest, "translated.data", data.data, data.languages)
+
+
+def _has_place(manifest: Manifest, key: str, name: str, languages: tuple[str, ...]) -> None:
+    if name not in manifest.training_data:
+        known = ", ".join(manifest.training_data) or "none yet"
+        expected = f"expected a name under training_data ({known})"
+        raise ValueError(f"intermediate.{key}: found {name!r}, {expected}")
+    _serves(f"training_data.{name}", manifest.training_data[name], languages)
+
+
+def _serves(key: str, place: DataPlace, languages: tuple[str, ...]) -> None:
+    if not place.serves(languages):
+        found = place.path or place.config
+        raise ValueError(f"{key}: found {found!r}, expected {{language}} in it: one a language")
+
+
+def _has_data(manifest: Manifest, entry: Task) -> None:
+    if not entry.tables and entry.name not in manifest.training_data:
+        raise ValueError(
+            f"training_data: found nothing for {entry.name}, which no hub has, expected your "
+            f"files: {entry.name}: {{path: …}} (docs/own-data.md)"
+        )
+
+
+def _sizes_fit(manifest: Manifest, task: Task) -> None:
+    if task.name in manifest.training_data:  # then its rows are counted by prepare
         return
-    if not languages or len(set(languages)) < len(languages):
-        raise ValueError("`all`, or at least one language, each once")
-    missing = sorted(set(languages) - set(entry.languages))
-    if missing:
-        raise ValueError(f"languages of {entry.name}, {', '.join(entry.languages)}")
-
-
-def _sizes_fit(sizes: tuple[Size, ...], task: Task) -> None:
-    for size in sizes:
+    for size in manifest.sizes:
         if size.examples(task.rows) > task.rows:
             known = f"the {task.rows} examples of {task.name}"
             raise ValueError(f"sizes: found {size.label}, expected at most {known}")
 
 
+def _follows(manifest: Manifest, after: Any) -> None:
+    for label in () if after == "all" else after:
+        _planned("targets.after", label, manifest.labels)
+
+
+def _names_are_used(manifest: Manifest) -> None:
+    """Every name of data is one that the catalogue or this manifest knows."""
+    extra = [choice.masked_text.corpus for choice in manifest.intermediate if choice.masked_text]
+    extra += [choice.translated.data for choice in manifest.intermediate if choice.translated]
+    for name in manifest.training_data:
+        _planned("training_data", name, [*TASKS, *extra])
+    for name, place in manifest.evaluation_data.items():
+        _planned("evaluation_data", name, list(EVALUATION_SETS))
+        _serves(f"evaluation_data.{name}", place, EVALUATION_SETS[name].languages)
+    for accepted in manifest.accept_overlap:
+        _planned("accept_overlap.training", accepted.training, [*TASKS, *extra])
+        _planned("accept_overlap.evaluation", accepted.evaluation, list(EVALUATION_SETS))
+
+
+def _control_is_planned(manifest: Manifest, control: StrongControl) -> None:
+    for target in control.targets:
+        _planned("strong_control.targets", target, [choice.task for choice in manifest.targets])
+    _planned("strong_control.arm", control.arm, [arm.name for arm in manifest.arms])
+    sizes = [size.label for size in manifest.sizes]
+    for size in control.sizes:
+        _planned("strong_control.sizes", _label(size), sizes)
+
+
+def _label(size: Size) -> str:
+    return size.label
+
+
 def _primary_is_planned(manifest: Manifest, primary: Primary) -> None:
     targets = {choice.task: choice for choice in manifest.targets}
-    _planned("task", primary.task, [choice.task for choice in manifest.intermediate])
-    _planned("arm", primary.arm, [arm.name for arm in manifest.arms])
-    _planned("target", primary.target, list(targets))
-    _planned("metric", primary.metric, METRICS[TASKS[primary.target].family])
-    languages = targets[primary.target].languages
-    if languages == "all":
-        languages = EVALUATION_SETS[TASKS[primary.target].evaluation_sets[0]].languages
+    _planned("primary.task", primary.task, manifest.labels)
+    _planned("primary.arm", primary.arm, [arm.name for arm in manifest.arms])
+    _planned("primary.target", primary.target, list(targets))
+    target = targets[primary.target]
+    if target.after != "all":
+        _planned("primary.task", primary.task, target.after)
+    entry = EVALUATION_SETS[target.entry.evaluation_sets[0]]
+    _planned("primary.metric", primary.metric, METRICS[entry.family])
+    languages = chosen_languages(entry, target.languages)
     for language in primary.languages:
-        _planned("languages", language, languages)
+        _planned("primary.languages", language, languages)
 
 
 def _planned(key: str, found: str, planned: Sequence[str]) -> None:
     if found not in planned:
-        raise ValueError(f"primary.{key}: found {found!r}, expected one of {', '.join(planned)}")
+        raise ValueError(f"{key}: found {found!r}, expected one of {', '.join(planned)}")

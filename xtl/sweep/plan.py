@@ -6,15 +6,22 @@ to every task, two arms meet where their updates are equal, a checkpoint is eval
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import product
 
-from xtl.errors import UserError
 from xtl.sweep.cells import Cell
-from xtl.sweep.lock import Lock, LockedTable, key_of, unlocked_model, unlocked_table
-from xtl.sweep.manifest import Arm, Manifest, RetrievalChoice, TargetChoice, TaskChoice
-from xtl.sweep.shard import EvaluateSpec, Shard, Spec, Stage, Table, TrainSpec, shard_id
+from xtl.sweep.choices import Arm, IntermediateChoice, TargetChoice
+from xtl.sweep.leaks import require_accepted
+from xtl.sweep.lock import Lock
+from xtl.sweep.manifest import Manifest
+from xtl.sweep.needs import Sets, retrieval_sets, set_table, sets_of
+from xtl.sweep.provisional import provisional_lock
+from xtl.sweep.shard import EvaluateSpec, HeldOut, Shard, Spec, Stage, Table, TrainSpec, shard_id
 from xtl.sweep.sizes import Size
-from xtl.tasks.catalogue import EVALUATION_SETS, DatasetRef, EvaluationSet, Task
+from xtl.sweep.trainings import Trainings
+from xtl.tasks.catalogue import EVALUATION_SETS
+from xtl.tasks.entries import EvaluationSet
 
 
 @dataclass(frozen=True)
@@ -36,68 +43,12 @@ class Plan:
 
 def make_plan(manifest: Manifest, lock: Lock | None) -> Plan:
     """Raises UserError where the lock and the manifest do not fit (another model, a table missing,
-    a size over the data). Without a lock, counts are the catalogue's and ids are provisional."""
+    a size over the data, an overlap that is not accepted). Without a lock, counts are the
+    catalogue's and ids are provisional."""
     if lock is not None:
         lock.require(manifest.model.repo)
+        require_accepted(manifest, lock)
     return _Planner(manifest, lock or provisional_lock(manifest), lock is not None).plan()
-
-
-def provisional_lock(manifest: Manifest) -> Lock:
-    """A lock that names what is not yet resolved, with the catalogue's published row counts."""
-    rows = {key_of(choice.entry.train): choice.entry.rows for choice in _choices(manifest)}
-    tables = {
-        key_of(ref): unlocked_table(ref, rows.get(key_of(ref), 0)) for ref in tables_of(manifest)
-    }
-    return Lock(model=unlocked_model(manifest.model.repo), tables=tables)
-
-
-def tables_of(manifest: Manifest) -> list[DatasetRef]:
-    """Every table of data that the manifest needs, each once."""
-    refs = [choice.entry.train for choice in _choices(manifest)]
-    for entry, languages in _evaluations(manifest):
-        refs += [entry.data.of(language) for language in languages]
-    return list(dict.fromkeys(refs))
-
-
-def passage_pairs(manifest: Manifest) -> dict[DatasetRef, list[DatasetRef]]:
-    """Each training table of span QA, with the evaluation tables that it must not hold."""
-    trained = [choice.entry.train for choice in _choices(manifest) if _has_passages(choice.entry)]
-    asked = [
-        entry.data.of(language)
-        for entry, languages in _evaluations(manifest)
-        if _has_passages(entry)
-        for language in languages
-    ]
-    return {ref: list(dict.fromkeys(asked)) for ref in trained}
-
-
-def _has_passages(entry: Task | EvaluationSet) -> bool:
-    return entry.family == "span-qa"
-
-
-def _choices(manifest: Manifest) -> list[TaskChoice]:
-    return [*manifest.intermediate, *manifest.targets]
-
-
-def _evaluations(manifest: Manifest) -> list[tuple[EvaluationSet, tuple[str, ...]]]:
-    chosen = [_sets_of(target) for target in manifest.targets]
-    return [pair for pairs in chosen for pair in pairs] + _retrieval_sets(manifest.retrieval)
-
-
-def _sets_of(target: TargetChoice) -> list[tuple[EvaluationSet, tuple[str, ...]]]:
-    entries = [EVALUATION_SETS[name] for name in target.entry.evaluation_sets]
-    return [(entry, _chosen(entry, target.languages)) for entry in entries]
-
-
-def _retrieval_sets(
-    choices: tuple[RetrievalChoice, ...],
-) -> list[tuple[EvaluationSet, tuple[str, ...]]]:
-    entries = [(EVALUATION_SETS[choice.set], choice.languages) for choice in choices]
-    return [(entry, _chosen(entry, languages)) for entry, languages in entries]
-
-
-def _chosen(entry: EvaluationSet, languages: tuple[str, ...] | str) -> tuple[str, ...]:
-    return entry.languages if isinstance(languages, str) else tuple(sorted(languages))
 
 
 @dataclass
@@ -112,13 +63,16 @@ class _Planner:
         default_factory=dict
     )
 
+    def __post_init__(self) -> None:
+        self.trainings = Trainings(self.manifest, self.lock)
+
     def plan(self) -> Plan:
-        """All sizes of one chain first, so that a sweep stopped anywhere can be analysed."""
+        """All sizes of one chain first, so that a sweep stopped anywhere can be analysed; of the
+        chains, those of the primary contrast."""
         for seed in self.manifest.replicates:
-            for choice in self.manifest.intermediate or (None,):
-                for arm in self.manifest.arms:
-                    for size in self.manifest.sizes:
-                        self._chain(choice, size, arm, seed)
+            for choice, arm in self._chains():
+                for size in self.manifest.sizes:
+                    self._chain(choice, size, arm, seed)
         return Plan(
             self.manifest.name,
             self.locked,
@@ -128,17 +82,30 @@ class _Planner:
             self.wanted,
         )
 
-    def _chain(self, choice: TaskChoice | None, size: Size, arm: Arm, seed: int) -> None:
+    def _chains(self) -> list[tuple[IntermediateChoice | None, Arm]]:
+        primary = self.manifest.primary
+
+        def later(chain: tuple[IntermediateChoice | None, Arm]) -> tuple[bool, bool]:
+            choice, arm = chain
+            asked = primary is not None and choice is not None
+            return (
+                not (asked and choice.label == primary.task),  # type: ignore[union-attr]
+                not (asked and arm.name == primary.arm),  # type: ignore[union-attr]
+            )
+
+        chains = product(self.manifest.intermediate or (None,), self.manifest.arms)
+        return sorted(chains, key=later)
+
+    def _chain(self, choice: IntermediateChoice | None, size: Size, arm: Arm, seed: int) -> None:
         """The intermediate training, then each target on top of it, each with its evaluations."""
         label, examples, parent = "public model", 0, None
         if choice and not size.none:
-            table = self.lock.find(choice.entry.train)
-            examples = resolved(size, table)
-            label = f"{choice.task} {size.label} {arm.name} s{seed}"
-            spec = self._train(choice, None, table, examples, seed, arm)
+            label = f"{choice.label} {size.label} {arm.name} s{seed}"
+            spec = self.trainings.intermediate(choice, size, arm, seed)
+            examples = sum(part.examples for part in spec.parts[: len(choice.entries)])
             parent = self._add("intermediate", label, spec)
         place = {
-            "task": choice.task if choice else "none",
+            "task": choice.label if choice else "none",
             "size": size.label,
             "examples": examples,
             "arm": arm.name,
@@ -146,22 +113,51 @@ class _Planner:
             "intermediate": parent,
         }
         self._cell(place, None, parent, label, [])
-        for target in self.manifest.targets:
-            start = f"0 s{seed}" if parent is None else label
-            self._target(place, target, parent, f"{start} → {target.task}", seed)
+        start = f"0 s{seed}" if parent is None else label
+        for target in self._targets(choice):
+            name = f"{start} → {target.task}"
+            checkpoint = self._add("target", name, self.trainings.target(target, parent, seed))
+            self._cell(place, target.task, checkpoint, name, sets_of(target))
+            self._strong(place, target, parent, name, size)
 
-    def _target(
-        self,
-        place: dict[str, object],
-        target: TargetChoice,
-        parent: str | None,
-        name: str,
-        seed: int,
-    ) -> None:
-        table = self.lock.find(target.entry.train)
-        spec = self._train(target, parent, table, table.rows, seed, None)
-        checkpoint = self._add("target", name, spec)
-        self._cell(place, target.task, checkpoint, name, _sets_of(target))
+    def _targets(self, choice: IntermediateChoice | None) -> Iterator[TargetChoice]:
+        for target in self.manifest.targets:
+            if choice is None or target.after == "all" or choice.label in target.after:
+                yield target
+
+    def _strong(
+        self, place: dict[str, object], target: TargetChoice, parent: str | None, name: str,
+        size: Size,
+    ) -> None:  # fmt: skip
+        """The target under every recipe of the strong control, where it asks for this place."""
+        control = self.manifest.strong_control
+        if control is None or target.task not in control.targets or place["arm"] != control.arm:
+            return
+        if size.label not in [wanted.label for wanted in control.sizes]:
+            return
+        seed = int(str(place["seed"]))
+        for epochs, rate in product(control.epochs, control.learning_rates):
+            recipe = f"strong {epochs}×{rate:g}"
+            spec = self.trainings.tuned(target, parent, seed, epochs, rate, control.held_out)
+            named = f"{name} ({recipe})"
+            checkpoint = self._add("target", named, spec)
+            held_out = (
+                f"{target.trained.name}-held-out",
+                self._held_out(target, spec, checkpoint, named),
+            )
+            self._cell(
+                place | {"arm": recipe}, target.task, checkpoint, named, sets_of(target), held_out
+            )
+
+    def _held_out(
+        self, target: TargetChoice, spec: TrainSpec, checkpoint: str, name: str
+    ) -> str:  # fmt: skip
+        """The evaluation that a recipe is chosen by: English that none of the grid trained on."""
+        (part,) = spec.parts
+        entry = EVALUATION_SETS[f"{target.trained.name}-held-out"]
+        tables = tuple((language, part.data[0]) for language in entry.languages)
+        rest = HeldOut(after=part.examples, subset=part.subset, subset_seed=spec.subset_seed)
+        return self._evaluate(entry, tables, checkpoint, name, rest)
 
     def _cell(
         self,
@@ -169,54 +165,31 @@ class _Planner:
         target: str | None,
         checkpoint: str | None,
         name: str,
-        sets: list[tuple[EvaluationSet, tuple[str, ...]]],
+        sets: Sets,
+        *more: tuple[str, str],
     ) -> None:
         evaluations = [
-            (entry.name, self._evaluate(entry, languages, checkpoint, name))
-            for entry, languages in [*sets, *_retrieval_sets(self.manifest.retrieval)]
+            (entry.name, self._evaluate(entry, self._tables(entry, codes), checkpoint, name))
+            for entry, codes in [*sets, *retrieval_sets(self.manifest.retrieval)]
         ]
-        self.cells.append(
-            Cell.model_validate(
-                place
-                | {"target": target, "checkpoint": checkpoint, "evaluations": tuple(evaluations)}
-            )
-        )
-
-    def _train(
-        self,
-        choice: TaskChoice,
-        parent: str | None,
-        table: LockedTable,
-        examples: int,
-        seed: int,
-        arm: Arm | None,
-    ) -> TrainSpec:
-        recipe = choice.training.recipe(choice.entry)
-        by_epochs = -(-examples // recipe.batch_size) * choice.training.epochs_of(choice.entry)
-        return TrainSpec(
-            task=choice.task,
-            family=choice.entry.family,
-            model=self.lock.model.reference(),
-            parent=parent,
-            data=table.table(),
-            examples=examples,
-            subset_seed=seed,
-            updates=(arm.updates if arm else None) or by_epochs,
-            recipe=recipe,
-            freeze=self.manifest.model.freeze,
-            precision=self.manifest.engine.precision,
-            seed=seed,
-        )
+        found = {"target": target, "checkpoint": checkpoint, "evaluations": (*evaluations, *more)}
+        self.cells.append(Cell.model_validate(place | found))
 
     def _evaluate(
-        self, entry: EvaluationSet, languages: tuple[str, ...], checkpoint: str | None, name: str
+        self,
+        entry: EvaluationSet,
+        tables: tuple[tuple[str, Table], ...],
+        checkpoint: str | None,
+        name: str,
+        held_out: HeldOut | None = None,
     ) -> str:
         spec = EvaluateSpec(
             set=entry.name,
             family=entry.family,
             model=self.lock.model.reference(),
             parent=checkpoint,
-            data=self._tables(entry, languages),
+            data=tables,
+            held_out=held_out,
             decoding=entry.decoding,
             precision=self.manifest.engine.precision,
         )
@@ -227,7 +200,8 @@ class _Planner:
     ) -> tuple[tuple[str, Table], ...]:
         """A set's tables, made once: thousands of evaluations share them."""
         if (entry.name, languages) not in self._made:
-            tables = [(code, self.lock.find(entry.data.of(code)).table()) for code in languages]
+            refs = [(code, set_table(self.manifest, entry, code)) for code in languages]
+            tables = [(code, self.lock.find(ref).table()) for code, ref in refs]
             self._made[entry.name, languages] = tuple(tables)
         return self._made[entry.name, languages]
 
@@ -235,12 +209,3 @@ class _Planner:
         self.wanted += 1
         shard = Shard(id=shard_id(spec), stage=stage, name=name, spec=spec)
         return self.shards.setdefault(shard.id, shard).id
-
-
-def resolved(size: Size, table: LockedTable) -> int:
-    """The size's count of examples, within the table's rows."""
-    examples = size.examples(table.rows)
-    if examples > table.rows:
-        where = f"{table.repo}/{table.config}/{table.split}"
-        raise UserError(f"sizes: found {size.label}, expected at most the {table.rows} of {where}")
-    return examples

@@ -48,7 +48,8 @@ def explain(error: ValidationError) -> str:
         return f"{key}: found an unknown key, expected one that docs/manifest.md lists"
     if first["type"] == "missing":
         return f"{key}: found nothing, expected this key"
-    wanted = _one_line(first["msg"].removeprefix("Value error, ").removeprefix("Input should be "))
+    said = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    wanted = _one_line(said, longest=400)  # it may list a catalogue
     found = "" if isinstance(first["input"], dict) else f"found {_one_line(first['input'])}, "
     return f"{key}: {found}expected {wanted}"
 
@@ -63,7 +64,7 @@ def _readable(part: int | str) -> str:
     return text if text.isprintable() else repr(text)
 
 
-def _one_line(value: object) -> str:
+def _one_line(value: object, longest: int = 120) -> str:
     text = " ".join(str(value).split()) if not isinstance(value, str) else repr(value)
     text = text.strip("'") if isinstance(value, str) and " " in value else text
-    return text if len(text) <= 120 else text[:117] + "…"
+    return text if len(text) <= longest else text[: longest - 3] + "…"

@@ -8,11 +8,12 @@ from typing import Any, Literal
 
 from xtl.tasks.settings import DecodingSettings, Frozen, Recipe
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 """Raised when the same settings would give other results (DESIGN.md, *recipe version*)."""
 
 Stage = Literal["intermediate", "target", "evaluate"]
 Precision = Literal["fp32", "bf16"]
+Subsetting = Literal["example", "paragraph"]
 
 
 class ModelRef(Frozen):
@@ -27,12 +28,17 @@ class ModelRef(Frozen):
 
 
 class Table(Frozen):
-    """One split of one data set, as the lock resolved it; only the content hash is identity."""
+    """One table of data, as the lock resolved it; only the content hash is identity.
+
+    `form` says how its rows become the family's, `part` which language is read of several.
+    """
 
     repo: str
     revision: str
     config: str
     split: str
+    form: str
+    part: str = ""
     rows: int
     content: str
 
@@ -40,16 +46,34 @@ class Table(Frozen):
         return self.content
 
 
+class Part(Frozen):
+    """What a training takes of one task: `examples` of a pool, which is its tables' rows.
+
+    `weight` is the part's share of an update's examples, against the weights of the other parts.
+    `subset` says what is drawn: rows, or paragraphs with all their questions. `shuffled` is the
+    control whose labels are dealt anew over the pool.
+    """
+
+    task: str
+    family: str
+    data: tuple[Table, ...]
+    examples: int
+    weight: int = 1
+    subset: Subsetting = "example"
+    shuffled: bool = False
+
+    def identity(self) -> dict[str, Any]:
+        body = self.model_dump(mode="json", exclude={"data"})
+        return body | {"data": [table.identity() for table in self.data]}
+
+
 class TrainSpec(Frozen):
     """A training: which model or parent, which examples, how many updates, with what settings."""
 
     kind: Literal["train"] = "train"
-    task: str
-    family: str
+    parts: tuple[Part, ...]
     model: ModelRef
     parent: str | None
-    data: Table
-    examples: int
     subset_seed: int
     updates: int
     recipe: Recipe
@@ -57,13 +81,31 @@ class TrainSpec(Frozen):
     precision: Precision
     seed: int
 
+    @property
+    def examples(self) -> int:
+        """Of all parts together."""
+        return sum(part.examples for part in self.parts)
+
     def identity(self) -> dict[str, Any]:
-        body = self.model_dump(mode="json", exclude={"model", "data"})
-        return body | {"model": self.model.identity(), "data": self.data.identity()}
+        body = self.model_dump(mode="json", exclude={"model", "parts"})
+        parts = [part.identity() for part in self.parts]
+        return body | {"model": self.model.identity(), "parts": parts}
+
+
+class HeldOut(Frozen):
+    """The rows of a training pool that a training on its first `after` rows, drawn as `subset`
+    says, has not seen, nor any of their paragraphs."""
+
+    after: int
+    subset: Subsetting
+    subset_seed: int
 
 
 class EvaluateSpec(Frozen):
-    """One checkpoint (a parent's artifact, or the public model) on one evaluation set."""
+    """One checkpoint (a parent's artifact, or the public model) on one evaluation set.
+
+    With `held_out`, on that part of a training pool.
+    """
 
     kind: Literal["evaluate"] = "evaluate"
     set: str
@@ -71,6 +113,7 @@ class EvaluateSpec(Frozen):
     model: ModelRef
     parent: str | None
     data: tuple[tuple[str, Table], ...]  # (language, its table), sorted by language
+    held_out: HeldOut | None = None
     decoding: DecodingSettings
     precision: Precision
 

@@ -1,12 +1,16 @@
-"""Families by the name that the catalogue uses, imported when first asked for (they need torch)."""
+"""Families by the name that the catalogue uses, imported when first asked for.
+
+What works on tensors needs torch; what makes features does not.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import cast
 
 from xtl.errors import UserError
-from xtl.tasks.family import EvaluableFamily, TrainableFamily
+from xtl.tasks.family import EvaluableFamily, FeatureMaker, TrainableFamily
 
 MODULES = {
     "span-qa": "xtl.tasks.span_qa",
@@ -14,19 +18,33 @@ MODULES = {
 }
 """Each module offers its family, an object as xtl.tasks.family describes, under `FAMILY`."""
 
+MAKERS = {
+    "span-qa": "xtl.tasks.span_maker",
+    "retrieval": "xtl.tasks.retrieval_features",
+}
+"""Each module offers the family's feature maker under `MAKER`, and imports no torch."""
+
+
+def is_known(name: str) -> bool:
+    """Whether there is a module for the family: the catalogue may be ahead of the modules."""
+    return name in MODULES and name in MAKERS
+
 
 def family(name: str) -> object:
     """The family of that name. Raises UserError for a name that no module answers to."""
-    if name not in MODULES:
-        raise UserError(f"family {name!r} is unknown; expected one of {', '.join(MODULES)}")
-    found: object = import_module(MODULES[name]).FAMILY
+    found: object = import_module(_module(MODULES, name)).FAMILY
     return found
+
+
+def feature_maker(name: str) -> FeatureMaker:
+    """What makes the features of the family of that name; UserError as `family` raises it."""
+    return cast(FeatureMaker, import_module(_module(MAKERS, name)).MAKER)
 
 
 def trainable_family(name: str) -> TrainableFamily:
     """The family of that name, to train on. Raises UserError if it can only be evaluated on."""
     found = family(name)
-    if not hasattr(found, "train_features"):
+    if not hasattr(found, "loss"):
         raise UserError(f"family {name!r} cannot be trained on, only evaluated on")
     return cast(TrainableFamily, found)
 
@@ -34,6 +52,12 @@ def trainable_family(name: str) -> TrainableFamily:
 def evaluable_family(name: str) -> EvaluableFamily:
     """The family of that name, to evaluate on. Raises UserError if it can only be trained on."""
     found = family(name)
-    if not hasattr(found, "evaluate_features"):
+    if not hasattr(found, "predict"):
         raise UserError(f"family {name!r} cannot be evaluated on, only trained on")
     return cast(EvaluableFamily, found)
+
+
+def _module(modules: Mapping[str, str], name: str) -> str:
+    if name not in modules:
+        raise UserError(f"family {name!r} is unknown; expected one of {', '.join(modules)}")
+    return modules[name]

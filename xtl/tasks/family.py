@@ -1,7 +1,8 @@
 """What a task family is: its features, its head, its loss, and how its answers are read and scored.
 
-A family is one module that offers an object satisfying these protocols; `xtl.tasks.families`
-finds it by the name that the catalogue uses. Torch is imported by the families, never here.
+A family is two objects, which `xtl.tasks.families` finds by the name that the catalogue uses: one
+that makes features, in a module without torch, as `prepare` tokenises on a login node; and one
+with all that works on tensors.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from xtl.tasks.settings import DecodingSettings, Recipe
+from xtl.tasks.settings import DecodingSettings, Frozen, Recipe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +22,26 @@ if TYPE_CHECKING:
     Array = NDArray[np.float32]
 
 Row = Mapping[str, Any]
+
+MAX_QUESTION_TOKENS = 64
+"""Longer questions are cut (BERT's run_squad, XTREME, jiant); to half a window if that is less."""
+
+
+class FeatureSettings(Frozen):
+    """All that features depend on beside rows and tokenizer; lengths are in tokens.
+
+    A feature maker is given nothing else, and the token cache's key holds all of it: what changes
+    features cannot be missing there.
+    """
+
+    max_length: int
+    doc_stride: int
+    max_question_tokens: int = MAX_QUESTION_TOKENS
+
+    @classmethod
+    def of(cls, settings: Recipe | DecodingSettings) -> FeatureSettings:
+        """What concerns features of a training's or an evaluation's settings."""
+        return cls(max_length=settings.max_length, doc_stride=settings.doc_stride)
 
 
 @dataclass(frozen=True)
@@ -50,13 +71,26 @@ class Prediction:
     metrics: Mapping[str, float]
 
 
-class TrainableFamily(Protocol):
-    """A family that a model can be trained on."""
+class FeatureMaker(Protocol):
+    """How a family's rows become features. Each row's depend on that row alone, and never on
+    torch. `version` is raised when the same rows and settings give other features."""
+
+    version: int
 
     def train_features(
-        self, rows: Sequence[Row], tokenizer: PreTrainedTokenizerFast, recipe: Recipe
+        self, rows: Sequence[Row], tokenizer: PreTrainedTokenizerFast, settings: FeatureSettings
     ) -> list[Feature]:
-        """All windows of all rows, in the rows' order, with labels."""
+        """All windows of all rows, in the rows' order, with labels; UserError if the family
+        cannot be trained on."""
+
+    def evaluate_features(
+        self, rows: Sequence[Row], tokenizer: PreTrainedTokenizerFast, settings: FeatureSettings
+    ) -> list[Feature]:
+        """All windows of all rows, in the rows' order, with offsets where decoding needs them."""
+
+
+class TrainableFamily(Protocol):
+    """A family that a model can be trained on."""
 
     def head(self, hidden_size: int, dropout: float) -> nn.Module:
         """A new head over hidden states (batch, length, hidden_size)."""
@@ -78,11 +112,6 @@ class EvaluableFamily(Protocol):
     """A family that a checkpoint can be evaluated on, one language's rows at a time."""
 
     needs_head: bool
-
-    def evaluate_features(
-        self, rows: Sequence[Row], tokenizer: PreTrainedTokenizerFast, decoding: DecodingSettings
-    ) -> list[Feature]:
-        """All windows of all rows, in the rows' order, with offsets where decoding needs them."""
 
     def layer(self, depth: int, decoding: DecodingSettings) -> int:
         """The hidden layer that is read, of `depth` layers: 0 = embeddings, `depth` = the last."""

@@ -1,17 +1,16 @@
 """The retrieval family: find a sentence's translation by cosine, without any training.
 
-Rows are google/xtreme's tatoeba.*: a foreign source sentence and its English target. A sentence's
-vector is the mean of one hidden layer over all its tokens, `<s>` and `</s>` included, at unit
-length. As in XTREME, the index holds the foreign side and each English sentence asks for its
-nearest foreign one, by position: `accuracy`. The other direction is `accuracy_from_foreign`. No
-margin, no tuning. Of foreign sentences with the same text the first is the one retrieved.
+Rows are a foreign source sentence and its English target (features: retrieval_features). A
+sentence's vector is the mean of one hidden layer over all its tokens, `<s>` and `</s>` included,
+at unit length. As in XTREME, the index holds the foreign side and each English sentence asks for
+its nearest foreign one, by position: `accuracy`. The other direction is `accuracy_from_foreign`.
+No margin, no tuning. Of foreign sentences with the same text the first is the one retrieved.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import faiss
 import numpy as np
@@ -19,18 +18,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from xtl.errors import UserError
 from xtl.tasks.family import Feature, Prediction, Row, example_id, mean_metrics
+from xtl.tasks.retrieval_features import ENGLISH_PART, FOREIGN_PART, sides
 from xtl.tasks.settings import DecodingSettings
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
 
 Floats = NDArray[np.float32]
 
 METRICS = ("accuracy", "accuracy_from_foreign")
-ENGLISH = ("en", "eng")
-FOREIGN_PART, ENGLISH_PART = 0, 1
 
 CHANCE_HITS = 3
 """Guessing finds one sentence on average, and more than three in 2% of sets (Poisson)."""
@@ -40,17 +34,6 @@ class Retrieval:
     """An EvaluableFamily; there is nothing to train."""
 
     needs_head = False
-
-    def evaluate_features(
-        self, rows: Sequence[Row], tokenizer: PreTrainedTokenizerFast, decoding: DecodingSettings
-    ) -> list[Feature]:
-        """Two for each row: the foreign sentence, then the English one; cut to max_length."""
-        sentences = [text for row in rows for text in sides(row)]
-        ids = _token_ids(sentences, tokenizer, decoding.max_length)
-        return [
-            Feature(example=place // 2, input_ids=ids[text], part=place % 2)
-            for place, text in enumerate(sentences)
-        ]
 
     def layer(self, depth: int, decoding: DecodingSettings) -> int:
         """XTREME's layer 14 of 24, and its like in encoders of another depth."""
@@ -110,35 +93,12 @@ class Retrieval:
         return hits <= min(CHANCE_HITS, len(predictions) // 2)
 
 
-def sides(row: Row) -> tuple[str, str]:
-    """(foreign, English) sentence of a row, stripped; UserError if neither side is English."""
-    source, target = str(row["source_sentence"]).strip(), str(row["target_sentence"]).strip()
-    if row["target_lang"] in ENGLISH:
-        return source, target
-    if row["source_lang"] in ENGLISH:
-        return target, source
-    raise UserError(
-        f"retrieval rows: source_lang {row['source_lang']!r} and target_lang "
-        f"{row['target_lang']!r}; expected one of them to be 'en' or 'eng'"
-    )
-
-
 def nearest(index: Floats, queries: Floats) -> tuple[NDArray[np.int64], Floats]:
     """For each query the place and the inner product of the nearest row of the index."""
     flat = faiss.IndexFlatIP(index.shape[1])
     flat.add(np.ascontiguousarray(index))
     products, places = flat.search(np.ascontiguousarray(queries), 1)
     return places[:, 0], products[:, 0]
-
-
-def _token_ids(
-    sentences: Sequence[str], tokenizer: PreTrainedTokenizerFast, max_length: int
-) -> dict[str, tuple[int, ...]]:
-    distinct = list(dict.fromkeys(sentences))
-    if not distinct:
-        return {}
-    coded = tokenizer(distinct, truncation=True, max_length=max_length)
-    return {text: tuple(ids) for text, ids in zip(distinct, coded["input_ids"], strict=True)}
 
 
 def _side(features: Sequence[Feature], outputs: Sequence[Floats], part: int) -> Floats:

@@ -11,15 +11,13 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
-from xtl.tasks.family import Feature, Row
+from xtl.tasks.family import MAX_QUESTION_TOKENS, Feature, Row
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
-
-MAX_QUESTION_TOKENS = 64
-"""Longer questions are cut (BERT's run_squad, XTREME, jiant); to half a window if that is less."""
 
 NULL = (0, 0)
 """Labels of a window without the answer: both ends at `<s>`."""
@@ -41,10 +39,15 @@ class Context:
 
     def tokens_of(self, start: int, end: int) -> tuple[int, int] | None:
         """First and last token of the characters [start, end); None if no token has any."""
-        solid = [index for index, (a, b) in enumerate(self.offsets) if a < b]
+        solid = self._solid
         first = bisect_right(solid, start, key=lambda index: self.offsets[index][1])
         last = bisect_left(solid, end, key=lambda index: self.offsets[index][0]) - 1
         return (solid[first], solid[last]) if first <= last else None
+
+    @cached_property
+    def _solid(self) -> list[int]:
+        """Tokens that are more than white space; once for all questions on the context."""
+        return [index for index, (start, end) in enumerate(self.offsets) if start < end]
 
 
 @dataclass(frozen=True)
@@ -100,18 +103,16 @@ class Windows:
         tokenizer: PreTrainedTokenizerFast,
         max_length: int,
         doc_stride: int,
+        max_question_tokens: int = MAX_QUESTION_TOKENS,
     ) -> None:
         pairs = [(str(row["question"]).strip(), str(row["context"])) for row in rows]
         self._contexts = tokenise_contexts([context for _, context in pairs], tokenizer)
         self._before, self._between, self._after = special_tokens(tokenizer)
         self._room = max_length - len(self._before + self._between + self._after)
-        self._questions = [ids[: self._question_room] for ids in _token_ids(pairs, tokenizer)]
+        cut = min(max_question_tokens, self._room // 2)
+        self._questions = [ids[:cut] for ids in _token_ids(pairs, tokenizer)]
         self._texts = [context for _, context in pairs]
         self._stride = doc_stride
-
-    @property
-    def _question_room(self) -> int:
-        return min(MAX_QUESTION_TOKENS, self._room // 2)
 
     def context(self, example: int) -> Context:
         return self._contexts[self._texts[example]]

@@ -1,4 +1,4 @@
-"""The span-QA family: extractive answers to questions, in SQuAD's schema.
+"""The span-QA family: extractive answers to questions, in SQuAD's schema (features: span_maker).
 
 The head and the loss are those of transformers' XLMRobertaForQuestionAnswering (one linear layer,
 the mean of two cross-entropies), but padding is masked out of the softmax, so that a batch's
@@ -10,24 +10,17 @@ scoring), else SQuAD v1.1's, as XQuAD, MLQA and TyDiQA-GoldP want it.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 from xtl.tasks.family import Feature, Prediction, Row, example_id, mean_metrics
 from xtl.tasks.qa_metrics import METRICS, Rule, qa_metrics
-from xtl.tasks.settings import DecodingSettings, Recipe
+from xtl.tasks.settings import DecodingSettings
 from xtl.tasks.span_decoding import Floats, Span, decode
-from xtl.tasks.span_features import Windows, first_answer, golds
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
-
-_log = logging.getLogger(__name__)
+from xtl.tasks.span_features import golds
 
 CHANCE_EXACT_MATCH = 1.0
 """Percent. A random span of a short paragraph is right in about one of a thousand cases."""
@@ -37,27 +30,6 @@ class SpanQA:
     """Both a TrainableFamily and an EvaluableFamily."""
 
     needs_head = True
-
-    def train_features(
-        self, rows: Sequence[Row], tokenizer: PreTrainedTokenizerFast, recipe: Recipe
-    ) -> list[Feature]:
-        """Windows with labels; a row whose answer its context lacks gives none, with a warning."""
-        windows = Windows(rows, tokenizer, recipe.max_length, recipe.doc_stride)
-        features: list[Feature] = []
-        repaired = lost = 0
-        for example, row in enumerate(rows):
-            answer = first_answer(row)
-            if golds(row) and (
-                answer is None
-                or windows.context(example).tokens_of(answer.start, answer.end) is None
-            ):
-                lost += 1
-                continue
-            repaired += answer is not None and answer.repaired
-            features.extend(windows.labelled(example, answer))
-        if repaired or lost:
-            _log.warning("%d answer starts repaired, %d answers not found", repaired, lost)
-        return features
 
     def head(self, hidden_size: int, dropout: float) -> nn.Module:
         """Two scores a token. No dropout of its own: the encoder's last layer has it already."""
@@ -78,12 +50,6 @@ class SpanQA:
     def targets(self, feature: Feature) -> int:
         """One a window."""
         return 1
-
-    def evaluate_features(
-        self, rows: Sequence[Row], tokenizer: PreTrainedTokenizerFast, decoding: DecodingSettings
-    ) -> list[Feature]:
-        windows = Windows(rows, tokenizer, decoding.max_length, decoding.doc_stride)
-        return [feature for k in range(len(rows)) for feature in windows.unlabelled(k)]
 
     def layer(self, depth: int, decoding: DecodingSettings) -> int:
         return depth

@@ -4,32 +4,26 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import defaultdict
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from xtl.data.subsets import row_keys, subset
 from xtl.errors import UserError
 from xtl.model.encoder import TaskModel, freeze, load_encoder
-from xtl.model.tokenizer import load_tokenizer
-from xtl.sweep.shard import TrainSpec
+from xtl.sweep.shard import Part, TrainSpec
 from xtl.tasks.families import trainable_family
-from xtl.tasks.family import Feature, TrainableFamily
+from xtl.tasks.family import TrainableFamily
+from xtl.tasks.pools import Pool
 from xtl.train import checkpoint
 from xtl.train.distributed import on_rank_zero
 from xtl.train.engine import Engine, EngineSettings
 from xtl.train.handover import Published, Weights, publish
 from xtl.train.hooks import Hooks
 from xtl.train.update import DivergedError, Examples, Report, Updater
-
-if TYPE_CHECKING:
-    import datasets
 
 log = logging.getLogger(__name__)
 
@@ -38,13 +32,13 @@ log = logging.getLogger(__name__)
 class TrainJob:
     """What to train, and where its files go.
 
-    `rows` is the whole pool, of which the spec's subset is taken; `start_from` is the public
-    model's folder or the parent's artifact, and `start` its digest; `checkpoints` is a folder of
-    this shard alone.
+    `pools` are the tokenised pools of the spec's parts, of which it takes subsets; `start_from` is
+    the public model's folder or the parent's artifact, and `start` its digest; `checkpoints` is a
+    folder of this shard alone.
     """
 
     spec: TrainSpec
-    rows: datasets.Dataset
+    pools: tuple[Pool, ...]
     start_from: Path
     start: str
     checkpoints: Path
@@ -103,11 +97,11 @@ class History:
 def train(job: TrainJob, hooks: Hooks) -> TrainOutcome:
     """Train, going on from the last good checkpoint, and hand over. Collective.
 
-    Raises DivergedError; UserError for a subset without a usable example or an unknown part to
-    freeze; and what `hooks.fence` raises: each on every rank.
+    Raises DivergedError; UserError for several parts, a subset without a usable example or an
+    unknown part to freeze; and what `hooks.fence` raises: each on every rank.
     """
-    family = trainable_family(job.spec.family)
-    examples = _examples(job, family)
+    family = trainable_family(_part(job).family)
+    examples = _examples(job)
     engine = Engine(_model(job, family), job.spec, job.engine)
     try:
         history = _resume(engine, job)
@@ -120,18 +114,23 @@ def train(job: TrainJob, hooks: Hooks) -> TrainOutcome:
     return _outcome(history, resumed_from, published)
 
 
-def _examples(job: TrainJob, family: TrainableFamily) -> Examples:
+def _part(job: TrainJob) -> Part:
+    """The one part that there may be."""
+    if len(job.spec.parts) != 1:
+        names = ", ".join(part.task for part in job.spec.parts)
+        raise UserError(
+            f"training: found the tasks {names}, expected one: several at once are not possible yet"
+        )
+    return job.spec.parts[0]
+
+
+def _examples(job: TrainJob) -> Examples:
     """The subset's windows, in the subset's own order, whatever the order of the pool's rows."""
-    spec = job.spec
-    places = subset(row_keys(job.rows), spec.examples, spec.subset_seed)
-    tokenizer = load_tokenizer(job.start_from)
-    rows = job.rows.select(places).to_list()
-    windows: dict[int, list[Feature]] = defaultdict(list)
-    for feature in family.train_features(rows, tokenizer, spec.recipe):
-        windows[feature.example].append(feature)
+    part, (pool,) = _part(job), job.pools
+    windows = pool.examples(pool.subset(part.examples, job.spec.subset_seed, part.subset))
     if not windows:
-        raise UserError(f"{spec.task}: none of {spec.examples} examples can be trained on")
-    return Examples([windows[example] for example in sorted(windows)], tokenizer.pad_token_id)
+        raise UserError(f"{part.task}: none of {part.examples} examples can be trained on")
+    return Examples(windows, windows.shortest, pool.pad)
 
 
 def _model(job: TrainJob, family: TrainableFamily) -> TaskModel:
@@ -185,7 +184,7 @@ def _layout(job: TrainJob) -> checkpoint.Layout:
 def _hand_over(engine: Engine, job: TrainJob, hooks: Hooks) -> Published:
     weights = _weights(engine)
     return on_rank_zero(
-        lambda: publish(job.artifact, job.start_from, weights, job.spec.task, hooks.fence)
+        lambda: publish(job.artifact, job.start_from, weights, _part(job).task, hooks.fence)
     )
 
 

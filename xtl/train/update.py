@@ -24,15 +24,12 @@ class DivergedError(Exception):
 
 @dataclass(frozen=True)
 class Examples:
-    """The windows of each example of the subset, at least one each."""
+    """The windows of each example of the subset, at least one each, made when they are asked for;
+    the shortest of all, and the id that pads them."""
 
     windows: Sequence[Sequence[Feature]]
+    shortest: Feature
     pad: int
-
-    @property
-    def shortest(self) -> Feature:
-        every = (window for example in self.windows for window in example)
-        return min(every, key=lambda window: len(window.input_ids))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,83 @@
+"""Leaks: what a lock says of shared passages, and what a manifest accepts by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.conftest import lock_for
+from tests.sweep.manifests import manifest
+from xtl.data.leakage import Overlap
+from xtl.errors import UserError
+from xtl.sweep.leaks import leaks, require_accepted
+from xtl.sweep.lock import Lock, pair_of
+from xtl.sweep.manifest import Manifest
+from xtl.sweep.needs import passage_pairs
+from xtl.sweep.plan import make_plan
+
+
+def leaking(asked: Manifest) -> Lock:
+    """A lock in which the first pair of tables shares two passages."""
+    training, (evaluation, *_) = passage_pairs(asked).popitem()
+    assert training.name == "mnli"
+    lock = lock_for(asked)
+    pair = pair_of(training.ref, evaluation.ref)
+    return lock.model_copy(update={"leakage": {pair: Overlap(contexts=2, sequences=5)}})
+
+
+def accepting(**accepted: Any) -> Manifest:
+    entry = {"training": "mnli", "evaluation": "tydiqa", "because": "looked at"}
+    return manifest(accept_overlap=[entry | accepted])
+
+
+def test_what_a_model_was_trained_on_is_held_against_what_it_is_asked() -> None:
+    pairs = passage_pairs(manifest())
+    assert {need.name for need in pairs} == {"mnli", "tydiqa"}
+    assert all(len(asked) == 9 for asked in pairs.values())
+
+
+def test_a_target_that_does_not_follow_a_task_is_not_held_against_it() -> None:
+    tasks = [{"task": "mnli"}, {"task": "hellaswag"}]
+    targets = [{"task": "tydiqa"}, {"task": "xquad", "after": ["mnli"]}]
+    pairs = passage_pairs(manifest(intermediate=tasks, targets=targets))
+    asked = {need.name: {other.name for other in others} for need, others in pairs.items()}
+    assert asked == {
+        "tydiqa": {"tydiqa"},
+        "squad-v1.1": {"xquad"},
+        "mnli": {"tydiqa", "xquad"},
+        "hellaswag": {"tydiqa"},
+    }
+
+
+def test_a_leak_is_an_error_with_the_counts_and_what_to_write() -> None:
+    asked = manifest()
+    with pytest.raises(UserError) as caught:
+        require_accepted(asked, leaking(asked))
+    line = str(caught.value)
+    assert "found 2 evaluation contexts in the training table and 5 that share 13 words" in line
+    assert "accept_overlap: [{training: mnli, evaluation: tydiqa, because: …}]" in line
+
+
+def test_no_plan_is_made_over_a_leak() -> None:
+    asked = manifest()
+    with pytest.raises(UserError, match="leakage: "):
+        make_plan(asked, leaking(asked))
+
+
+def test_one_that_is_accepted_by_name_is_let_through_and_still_known() -> None:
+    asked = accepting()
+    require_accepted(asked, leaking(asked))
+    (leak,) = leaks(asked, leaking(asked))
+    assert leak.overlap.contexts == 2
+
+
+def test_accepting_one_pair_accepts_no_other() -> None:
+    asked = accepting(training="tydiqa")
+    with pytest.raises(UserError, match="leakage: "):
+        require_accepted(asked, leaking(asked))
+
+
+def test_a_name_that_nothing_has_is_refused() -> None:
+    with pytest.raises(UserError, match=r"accept_overlap\.evaluation: found 'xnly'"):
+        accepting(evaluation="xnly")

@@ -1,0 +1,179 @@
+"""Each layout of the hub's, and what becomes of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tasks.records import question
+from tests.tasks.snapshots import read, write
+from xtl.errors import UserError
+from xtl.tasks.entries import DatasetRef
+from xtl.tasks.forms import FORMS, form_of
+from xtl.tasks.schema import COLUMNS, problem
+from xtl.tasks.tables import read_table
+
+QA = question("Mto Tana ni mrefu.", "Tana", "Mto gani?", "sw-1")
+PAIR = {"sentence1": "It rains.", "sentence2": "It is dry.", "label": 2}
+TAGGED = {"tokens": ["Ann", "sleeps"], "tags": ["PROPN", "VERB"]}
+CHOICES = {"prompt": "He sat", "choices": ["down.", "up."], "label": 0}
+SENTENCES = {"source_sentence": "Guten Tag.", "target_sentence": "Good day."}
+
+HUB_S: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "squad": ({**QA, "title": "Tana"}, QA),
+    "tydiqa": ({**QA, "id": "swahili-7-1", "title": "Tana"}, {**QA, "id": "swahili-7-1"}),
+    "nli": ({"premise": "It rains.", "hypothesis": "It is dry.", "label": 2, "uid": "x"}, PAIR),
+    "xtreme-xnli": (
+        {
+            "language": "en",
+            "sentence1": "It rains.",
+            "sentence2": "It is dry.",
+            "gold_label": "contradiction",
+        },
+        PAIR,
+    ),
+    "qqp": (
+        {"question1": "It rains.", "question2": "It is dry.", "label": 1, "idx": 4},
+        {**PAIR, "label": 1},
+    ),
+    "paws-x": ({**PAIR, "label": "1", "id": 3}, {**PAIR, "label": 1}),
+    "hellaswag": (
+        {
+            "ind": 4,
+            "ctx_a": "A man sat.",
+            "ctx_b": "he",
+            "ctx": "A man sat. he",
+            "endings": ["stood.", "ran."],
+            "label": "1",
+        },
+        {"prompt": "A man sat.", "choices": ["he stood.", "he ran."], "label": 1},
+    ),
+    "cosmosqa": (
+        {
+            "id": "c-1",
+            "context": "It rained.",
+            "question": "Why stay?",
+            **{f"answer{number}": f"Reason {number}." for number in range(4)},
+            "label": 3,
+        },
+        {
+            "prompt": "It rained. Why stay?",
+            "choices": ["Reason 0.", "Reason 1.", "Reason 2.", "Reason 3."],
+            "label": 3,
+            "id": "c-1",
+        },
+    ),
+    "commonsenseqa": (
+        {
+            "id": "q-1",
+            "question": "Where do fish live?",
+            "question_concept": "fish",
+            "choices": {"label": ["A", "B"], "text": ["sky", "sea"]},
+            "answerKey": "B",
+        },
+        {"prompt": "Where do fish live?", "choices": ["sky", "sea"], "label": 1, "id": "q-1"},
+    ),
+    "udpos": ({"tokens": ["Ann", "sleeps"], "pos_tags": [11, 15]}, TAGGED),
+    "panx": (
+        {"tokens": ["Ann", "sleeps"], "ner_tags": [1, 0], "langs": ["en", "en"]},
+        {"tokens": ["Ann", "sleeps"], "tags": ["B-PER", "O"]},
+    ),
+    "masakhaner": (
+        {"id": "0", "tokens": ["Jana", "alilala"], "ner_tags": [7, 0]},
+        {"tokens": ["Jana", "alilala"], "tags": ["B-DATE", "O"]},
+    ),
+    "sentences": ({**SENTENCES, "source_lang": "/tmp/x", "target_lang": "eng"}, SENTENCES),
+    "bucc": ({**SENTENCES, "source_lang": "de-1", "target_lang": "en-1"}, SENTENCES),
+    "bucc-pool": ({"id": "zh-1", "sentence": "你好。"}, {"text": "你好。", "id": "zh-1"}),
+    "text": ({"id": "12", "url": "u", "title": "t", "text": "A page."}, {"text": "A page."}),
+    "own:span-qa": (QA, QA),
+    "own:sentence-pair": ({**PAIR, "id": "a"}, {**PAIR, "id": "a"}),
+    "own:multiple-choice": (CHOICES, CHOICES),
+    "own:tagging": (TAGGED, TAGGED),
+    "own:retrieval": (SENTENCES, SENTENCES),
+    "own:masked-lm": ({"text": "A page."}, {"text": "A page."}),
+}
+
+
+def test_every_form_is_tried_here() -> None:
+    assert {*HUB_S, "bucc-gold"} == set(FORMS)
+
+
+@pytest.mark.parametrize("form", HUB_S)
+def test_a_row_of_the_hub_s_becomes_its_family_s(form: str, tmp_path: Path) -> None:
+    given, expected = HUB_S[form]
+    found = read(tmp_path, [given], form).rows
+    assert found.to_list() == [expected]
+    columns = list(COLUMNS[FORMS[form].family])
+    assert found.column_names == columns + (["id"] if set(expected) > set(columns) else [])
+    assert problem(found[0], FORMS[form].family, FORMS[form].labels) is None
+
+
+def test_what_a_context_begins_stands_before_each_of_hellaswag_s_endings(tmp_path: Path) -> None:
+    row = {"ctx_a": "A man sat.", "ctx_b": "", "endings": ["He stood.", "He ran."], "label": "0"}
+    assert read(tmp_path, [row], "hellaswag").rows[0]["choices"] == ["He stood.", "He ran."]
+
+
+def test_gold_pairs_of_ids_become_the_pools_sentences(tmp_path: Path) -> None:
+    write(tmp_path, [{"id": "zh-1", "sentence": "你好。"}], "zh")
+    write(tmp_path, [{"id": "en-4", "sentence": "Hello."}], "en")
+    write(tmp_path, [{"source_id": "zh-1", "target_id": "en-4"}], "gold")
+    found = read_table(tmp_path, DatasetRef("our/pool", "gold", "train", "bucc-gold")).rows
+    assert found.to_list() == [{"source_sentence": "你好。", "target_sentence": "Hello."}]
+
+
+def test_a_gold_pair_whose_sentence_no_pool_has_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, [{"id": "zh-1", "sentence": "你好。"}], "zh")
+    write(tmp_path, [{"id": "en-4", "sentence": "Hello."}], "en")
+    write(tmp_path, [{"source_id": "zh-1", "target_id": "en-9"}], "gold")
+    with pytest.raises(UserError, match=r"gold/train: row 1: target_sentence: found None"):
+        read_table(tmp_path, DatasetRef("our/pool", "gold", "train", "bucc-gold"))
+
+
+def test_a_part_is_one_language_of_a_table_with_several(tmp_path: Path) -> None:
+    rows = [{**QA, "id": name} for name in ("swahili-1", "telugu-1", "swahili-2")]
+    assert read(tmp_path, rows, "tydiqa", part="swahili").rows["id"][:] == [
+        "swahili-1",
+        "swahili-2",
+    ]
+    rows = [{**HUB_S["xtreme-xnli"][0], "language": code} for code in ("en", "sw")]
+    assert len(read(tmp_path, rows, "xtreme-xnli", part="sw").rows) == 1
+
+
+def test_a_part_that_is_not_there_is_a_user_error_that_names_those_there_are(
+    tmp_path: Path,
+) -> None:
+    rows = [{**QA, "id": name} for name in ("swahili-1", "telugu-1")]
+    with pytest.raises(UserError, match="found no rows of bengali, expected one of swahili, tel"):
+        read(tmp_path, rows, "tydiqa", part="bengali")
+
+
+@pytest.mark.parametrize(
+    ("repo", "config", "form"),
+    [
+        ("google/xtreme", "MLQA.de.hi", "squad"),
+        ("google/xtreme", "tydiqa", "tydiqa"),
+        ("google/xtreme", "PAN-X.sw", "panx"),
+        ("nyu-mll/glue", "qqp", "qqp"),
+        ("nyu-mll/glue", "mnli_matched", "nli"),
+        ("xtl/cldr-lookup", "pairs.sw", "sentences"),
+        ("xtl/cldr-lookup", "sw", "squad"),
+        ("xtl/bucc2018-zh-en-dev-pool", "gold", "bucc-gold"),
+        ("wikimedia/wikipedia", "20231101.sw", "text"),
+    ],
+)
+def test_a_known_set_s_form_is_named(repo: str, config: str, form: str) -> None:
+    assert form_of(repo, config) == form
+
+
+@pytest.mark.parametrize(("repo", "config"), [("some/set", "x"), ("nyu-mll/glue", "cola")])
+def test_a_set_without_a_form_is_a_user_error_that_says_what_to_do(repo: str, config: str) -> None:
+    with pytest.raises(UserError, match=f"{repo}, config {config}: found no form .* your own"):
+        form_of(repo, config)
+
+
+def test_an_unknown_form_is_a_user_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="form 'x' is unknown; expected one of squad, tydiqa"):
+        read(tmp_path, [QA], "x")

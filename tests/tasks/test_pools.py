@@ -1,0 +1,259 @@
+"""Pools of the token cache: named by all that changes them, and read without a copy."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.tasks.pools import SETTINGS, pool_of, request_for
+from tests.tasks.records import PARAGRAPHS, question
+from tests.tiny import tokenizer_into
+from xtl.data.tokens import DATA
+from xtl.errors import UserError
+from xtl.model.tokenizer import load_tokenizer
+from xtl.tasks import pools, span_maker, tokenising
+from xtl.tasks.family import Feature
+from xtl.tasks.pools import Pool, PoolRequest, has_pool, open_pool
+from xtl.tasks.settings import DecodingSettings, Recipe
+from xtl.tasks.span_maker import MAKER
+
+ROWS = [
+    question(f"{start} {context} {start}", answer, asked=f"{place} {language}?", name=f"{place}")
+    for place, (language, (context, answer)) in enumerate(PARAGRAPHS.items())
+    for start in [" ".join(["It is near York."] * (place % 3))]
+]
+SEVERAL = [question("York is by the Ouse. " * 8, "York", f"{k}?", str(k), 0) for k in range(4)]
+
+
+@pytest.fixture(scope="module")
+def tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tokenizer")
+    tokenizer_into(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("mirror")
+
+
+@pytest.fixture(scope="module")
+def pool(mirror: Path, tokenizer_folder: Path) -> Pool:
+    return pool_of(mirror, ROWS + SEVERAL, tokenizer_folder)
+
+
+def bare(features: list[Feature]) -> list[Feature]:
+    return [replace(feature, example=0) for feature in features]
+
+
+def test_a_pools_features_are_those_of_its_rows(pool: Pool, tokenizer_folder: Path) -> None:
+    tokenizer = load_tokenizer(tokenizer_folder)
+    made = MAKER.train_features(ROWS + SEVERAL, tokenizer, SETTINGS)
+    assert list(pool.features()) == made
+    assert len(made) > pool.rows == len(ROWS) + 4
+    assert pool.pad == tokenizer.pad_token_id
+
+
+def test_an_evaluations_features_have_offsets_and_no_labels(
+    mirror: Path, tokenizer_folder: Path
+) -> None:
+    features = pool_of(mirror, SEVERAL, tokenizer_folder, use="evaluate").features()
+    tokenizer = load_tokenizer(tokenizer_folder)
+    assert list(features) == MAKER.evaluate_features(SEVERAL, tokenizer, SETTINGS)
+    assert features[1:3] == list(features)[1:3]
+    assert features.lengths.tolist() == [len(each.input_ids) for each in features]
+
+
+def test_the_windows_of_a_subset_are_those_of_its_rows_tokenised_by_themselves(
+    pool: Pool, tokenizer_folder: Path
+) -> None:
+    places = np.array([11, 2, 0, 5])
+    rows = [(ROWS + SEVERAL)[place] for place in places]
+    made = MAKER.train_features(rows, load_tokenizer(tokenizer_folder), SETTINGS)
+    windows = pool.examples(places)
+    assert [list(each) for each in windows] == [
+        [feature for feature in made if feature.example == example] for example in range(4)
+    ]
+    assert windows.shortest == min(made, key=lambda feature: len(feature.input_ids))
+
+
+def test_ids_are_views_of_the_mapped_file(pool: Pool) -> None:
+    ids = pool.features().ids(3)
+    assert ids.dtype == np.int32
+    assert not ids.flags.owndata
+
+
+@given(st.integers(0, 13), st.integers(0, 13), st.integers(0, 5))
+def test_subsets_are_nested_and_their_counts_exact(
+    pool: Pool, first: int, second: int, seed: int
+) -> None:
+    smaller, larger = sorted((first, second))
+    chosen = pool.subset(larger, seed).tolist()
+    assert len(set(chosen)) == larger
+    assert pool.subset(smaller, seed).tolist() == chosen[:smaller]
+
+
+def test_a_subset_is_the_same_whatever_the_order_of_the_rows(
+    pool: Pool, mirror: Path, tokenizer_folder: Path
+) -> None:
+    rows = ROWS + SEVERAL
+    backwards = pool_of(mirror, rows[::-1], tokenizer_folder)
+    there, here = backwards.subset(5, seed=1), pool.subset(5, seed=1)
+    assert [rows[::-1][place]["id"] for place in there] == [rows[place]["id"] for place in here]
+    assert bare(list(backwards.features(there))) == bare(list(pool.features(here)))
+
+
+def test_paragraphs_are_drawn_whole_where_that_is_asked_for(pool: Pool) -> None:
+    ranked = pool.subset(pool.rows, 3, "paragraph").tolist()
+    places = sorted(ranked.index(row) for row in (9, 10, 11, 12))
+    assert places == list(range(places[0], places[0] + 4))
+
+
+def test_the_class_of_each_row_is_kept_beside_the_tokens() -> None:
+    rows = [{"sentence1": str(k), "sentence2": "b", "label": int(k % 4 == 0)} for k in range(80)]
+    facts = tokenising._facts_of([rows[:50], rows[50:]], "sentence-pair")
+    assert facts["strata"].tolist() == [row["label"] for row in rows]
+    assert len(facts["digests"]) == 80
+    assert len(facts["groups"]) == 0
+
+
+def test_what_is_held_out_shares_no_paragraph_with_what_is_trained_on(pool: Pool) -> None:
+    for seed in range(5):
+        trained, left = pool.subset(4, seed).tolist(), pool.held_out(4, seed).tolist()
+        assert not set(trained) & set(left)
+        several = {9, 10, 11, 12}
+        assert not (set(trained) & several and set(left) & several)
+        assert len(left) >= pool.rows - 4 - 3
+
+
+def test_more_examples_than_rows_are_one_clear_line(pool: Pool) -> None:
+    with pytest.raises(UserError, match="own: found 13 rows, expected 14 or more"):
+        pool.subset(14, seed=1)
+
+
+def test_a_pool_without_paragraphs_is_one_clear_line(mirror: Path, tokenizer_folder: Path) -> None:
+    rows = [{"source_sentence": "Mto", "target_sentence": "River"}]
+    pool = pool_of(mirror, rows, tokenizer_folder, family="retrieval", use="evaluate")
+    assert pool.subset(1, seed=1).tolist() == [0]
+    assert pool.held_out(0, seed=1).tolist() == [0]
+    with pytest.raises(UserError, match="own: found no paragraphs, expected subset: example"):
+        pool.subset(1, seed=1, by="paragraph")
+
+
+def test_an_answer_that_no_token_has_a_part_of_gives_no_window_and_is_counted(
+    mirror: Path, tokenizer_folder: Path
+) -> None:
+    rows = [*SEVERAL[:2], question("in York", "Leeds", start=3, name="lost")]
+    pool = pool_of(mirror, rows, tokenizer_folder)
+    assert (pool.rows, pool.left_out) == (3, 1)
+    assert len(pool.subset(3, seed=1)) == 3
+    assert len(pool.examples(pool.subset(3, seed=1))) == 2
+    assert not pool.examples(np.array([2]))
+
+
+def test_another_process_maps_the_same_file(pool: Pool) -> None:
+    content = pickle.dumps(pool)
+    assert len(content) < 1000
+    assert list(pickle.loads(content).features()) == list(pool.features())
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda one: replace(one, tables=("other",)),
+        lambda one: replace(one, tables=(*one.tables, "more")),
+        lambda one: replace(one, tokenizer="other"),
+        lambda one: replace(one, family="retrieval"),
+        lambda one: replace(one, use="evaluate"),
+        lambda one: replace(one, shuffle_seed=0),
+        lambda one: replace(one, settings=one.settings.model_copy(update={"max_length": 63})),
+        lambda one: replace(one, settings=one.settings.model_copy(update={"doc_stride": 15})),
+        lambda one: replace(
+            one, settings=one.settings.model_copy(update={"max_question_tokens": 9})
+        ),
+    ],
+)
+def test_another_length_tokenizer_or_content_never_finds_this_one(
+    pool: Pool, mirror: Path, tokenizer_folder: Path, other: Callable[[PoolRequest], PoolRequest]
+) -> None:
+    request = request_for(ROWS + SEVERAL, tokenizer_folder)
+    assert has_pool(mirror, request)
+    assert request.folder(mirror) == pool.folder
+    assert not has_pool(mirror, other(request))
+
+
+def test_other_versions_never_find_this_one(
+    pool: Pool, mirror: Path, tokenizer_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = request_for(ROWS + SEVERAL, tokenizer_folder)
+    monkeypatch.setattr(span_maker.SpanMaker, "version", 99)
+    assert request.key != pool.key
+    monkeypatch.undo()
+    monkeypatch.setattr(pools, "_libraries", lambda: ("tokenizers 0.1", "transformers 4"))
+    assert request.key != pool.key
+    monkeypatch.undo()
+    assert replace(request, name="another name").key == pool.key
+
+
+def test_only_what_concerns_features_counts_of_a_trainings_settings() -> None:
+    recipe = Recipe(batch_size=8, learning_rate=1e-3, max_length=128, doc_stride=64)
+    one = PoolRequest.training("a", "span-qa", ["t"], "tokenizer", recipe)
+    quick = recipe.model_copy(update={"learning_rate": 1.0})
+    assert PoolRequest.training("a", "span-qa", ["t"], "tokenizer", quick).key == one.key
+    asked = DecodingSettings(max_length=128, doc_stride=64)
+    other = PoolRequest.evaluation("a", "span-qa", ["t"], "tokenizer", asked)
+    assert (other.settings, other.use) == (one.settings, "evaluate")
+
+
+def test_a_pool_that_is_not_there_says_what_to_do(mirror: Path, tokenizer_folder: Path) -> None:
+    request = request_for(ROWS[:1], tokenizer_folder)
+    with pytest.raises(UserError, match=r"found no tokens of own .* run `xtl prepare`"):
+        open_pool(mirror, request)
+
+
+def test_a_cut_pool_is_neither_there_nor_missing_but_told(
+    tmp_path: Path, tokenizer_folder: Path
+) -> None:
+    pool = pool_of(tmp_path, ROWS, tokenizer_folder)
+    (pool.folder / DATA).chmod(0o644)
+    (pool.folder / DATA).write_bytes((pool.folder / DATA).read_bytes()[:-64])
+    for ask in (has_pool, open_pool):
+        with pytest.raises(UserError, match=r"delete .* and run `xtl prepare`"):
+            ask(tmp_path, request_for(ROWS, tokenizer_folder))
+
+
+def test_a_large_pool_is_open_in_milliseconds(tmp_path: Path, tokenizer_folder: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"source_sentence": str(k), "target_sentence": "River"} for k in range(20_000)
+    ]
+    made = pool_of(tmp_path, rows, tokenizer_folder, family="retrieval", use="evaluate")
+    started = time.perf_counter()
+    Pool(made.folder, made.key)
+    assert time.perf_counter() - started < 0.05
+
+
+def test_asking_for_a_pool_and_making_one_import_no_torch(
+    tmp_path: Path, tokenizer_folder: Path
+) -> None:
+    program = (
+        "import sys\nfrom pathlib import Path\n"
+        "from tests.tasks.pools import pool_of\nfrom tests.tasks.records import ROWS\n"
+        "for use in ('train', 'evaluate'):\n"
+        "    pool_of(Path(sys.argv[1]), list(ROWS.values()), Path(sys.argv[2]), use=use)\n"
+        "print([name for name in ('torch', 'datasets', 'pandas') if name in sys.modules])"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path), str(tokenizer_folder)]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "[]", done.stderr

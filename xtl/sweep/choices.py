@@ -1,0 +1,305 @@
+"""What a manifest chooses: the model, tasks and how they are trained, targets, sets, arms."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from xtl.sweep.fields import (
+    AnySize,
+    Keys,
+    Language,
+    Name,
+    Positive,
+    PositiveOrAuto,
+    each_once,
+    one_of,
+)
+from xtl.sweep.shard import Precision, Subsetting
+from xtl.tasks.catalogue import EVALUATION_SETS, TARGETS, TASKS
+from xtl.tasks.entries import EvaluationSet, Target, Task
+from xtl.tasks.settings import Recipe
+
+MOST_RANKS = 1024
+USUAL_CAP = 2**17  # of examples-proportional mixing, as in the paper [recalled]
+USUAL_REPETITION = 100  # passes over a subset, ours: beyond them a small subset says nothing new
+
+Languages = tuple[Language, ...] | Literal["all"]
+Rate = Annotated[float, Field(gt=0, lt=1)]
+
+
+class ModelChoice(Keys):
+    """The public model, and which of its parameters stay as they are (named, never hidden)."""
+
+    repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    freeze: tuple[Literal["word_embeddings"], ...] = ()
+
+
+class Engine(Keys):
+    """How a training runs. Only the precision can change a result by more than rounding.
+
+    What is `auto` is chosen from the GPU's memory: `xtl.sweep.fit`.
+    """
+
+    ranks: Annotated[int, Field(gt=0, le=MOST_RANKS)] = 1
+    zero_stage: Literal["auto", 0, 1, 2, 3] = "auto"
+    precision: Precision = "bf16"
+    micro_batch: PositiveOrAuto = "auto"
+
+
+class Training(Keys):
+    """Changes to a recipe; what is absent stays as the catalogue has it."""
+
+    epochs: Positive | None = None
+    batch_size: Positive | None = None
+    learning_rate: Rate | None = None
+    warmup_fraction: Annotated[float, Field(ge=0, le=1)] | None = None
+    weight_decay: Annotated[float, Field(ge=0, le=1)] | None = None
+    clip_norm: Annotated[float, Field(gt=0)] | None = None
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
+    max_length: Annotated[int, Field(ge=16, le=512)] | None = None
+    doc_stride: Positive | None = None
+
+    def over(self, recipe: Recipe) -> Recipe:
+        return recipe.model_copy(update=self.model_dump(exclude={"epochs"}, exclude_none=True))
+
+    def require_overlap(self, recipe: Recipe) -> None:
+        """ValueError where the windows that `recipe` becomes would leave tokens out."""
+        made = self.over(recipe)
+        if made.doc_stride >= made.max_length:
+            found = f"training.doc_stride: found {made.doc_stride}"
+            raise ValueError(f"{found}, expected less than max_length, {made.max_length}")
+
+
+class MaskedText(Keys):
+    """Masked LM on text in many languages, mixed into an intermediate training.
+
+    `share`: of the examples that the model sees. `corpus` is a name under `data:`.
+    """
+
+    corpus: str
+    languages: Annotated[tuple[Language, ...], Field(min_length=1)]
+    share: Rate = 0.5
+
+    @field_validator("languages")
+    @classmethod
+    def _distinct(cls, languages: tuple[str, ...]) -> tuple[str, ...]:
+        return each_once(languages)
+
+
+class Translated(Keys):
+    """A task's data in other languages, by machine, in the schema of the task.
+
+    `data` is a name under `data:`, whose place holds `{language}`.
+    """
+
+    data: str
+    languages: Annotated[tuple[Language, ...], Field(min_length=1)]
+
+    @field_validator("languages")
+    @classmethod
+    def _distinct(cls, languages: tuple[str, ...]) -> tuple[str, ...]:
+        return each_once(languages)
+
+
+class IntermediateChoice(Keys):
+    """A task of the catalogue, or several under one encoder with a head each."""
+
+    task: str | None = None
+    tasks: tuple[str, ...] = ()
+    name: Name | None = None
+    training: Training = Training()
+    subset: Subsetting = "example"
+    labels: Literal["gold", "shuffled"] = "gold"
+    masked_text: MaskedText | None = None
+    translated: Translated | None = None
+    cap: Positive = USUAL_CAP
+
+    @field_validator("task", "tasks")
+    @classmethod
+    def _known(cls, names: Any) -> Any:
+        for name in (names,) if isinstance(names, str) else names or ():
+            one_of(name, TASKS)
+        return each_once(names) if isinstance(names, tuple) else names
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.task is None) == (not self.tasks):
+            raise ValueError("either `task` or `tasks`")
+        if len(self.tasks) == 1:
+            raise ValueError("tasks: found one, expected several, or `task`")
+        if self.tasks and not (self.training.epochs and self.training.batch_size):
+            raise ValueError(
+                "training: found no epochs and batch_size, expected both: tasks differ"
+            )
+        if self.translated and self.tasks:
+            raise ValueError("translated: found several tasks, expected one")
+        if self.subset == "paragraph" and {task.family for task in self.entries} != {"span-qa"}:
+            raise ValueError("subset: found 'paragraph', expected a task of questions on passages")
+        self.training.require_overlap(self._usual)
+        return self
+
+    @property
+    def label(self) -> str:
+        """As it is called in cells and names."""
+        return self.name or "+".join([*self._names, *self._additions])
+
+    @property
+    def _additions(self) -> list[str]:
+        found = {"shuffled": self.labels == "shuffled", "mlm": self.masked_text is not None}
+        found["translated"] = self.translated is not None
+        return [word for word, there in found.items() if there]
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return (self.task,) if self.task else self.tasks
+
+    @property
+    def entries(self) -> list[Task]:
+        return [TASKS[name] for name in self._names]
+
+    @property
+    def _usual(self) -> Recipe:
+        """The first task's recipe, at the longest length of them all."""
+        recipes = [entry.recipe for entry in self.entries]
+        longest = reduce(max, [recipe.max_length for recipe in recipes])
+        return recipes[0].model_copy(update={"max_length": longest})
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.training.over(self._usual)
+
+    @property
+    def epochs(self) -> int:
+        return self.training.epochs or self.entries[0].epochs
+
+
+class TargetChoice(Keys):
+    """A target of the catalogue: trained on in English, evaluated in many languages.
+
+    `after`: the intermediate choices that it follows; `secondary`: with its secondary sets.
+    """
+
+    task: str
+    training: Training = Training()
+    languages: Languages = "all"
+    after: tuple[str, ...] | Literal["all"] = "all"
+    secondary: bool = False
+
+    @field_validator("task")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return one_of(name, TARGETS)
+
+    @field_validator("languages")
+    @classmethod
+    def _spoken(cls, languages: Any, info: ValidationInfo) -> Any:
+        if "task" in info.data:
+            require_languages(languages, TARGETS[info.data["task"]].evaluation_sets)
+        return languages
+
+    @model_validator(mode="after")
+    def _windows_overlap(self) -> Self:
+        self.training.require_overlap(self.entry.recipe)
+        return self
+
+    @property
+    def entry(self) -> Target:
+        return TARGETS[self.task]
+
+    @property
+    def trained(self) -> Task:
+        return TASKS[self.entry.task]
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.training.over(self.entry.recipe)
+
+    @property
+    def epochs(self) -> int:
+        return self.training.epochs or self.entry.epochs
+
+
+class RetrievalChoice(Keys):
+    """A retrieval set, run on every checkpoint and on the public model."""
+
+    set: str
+    languages: Languages = "all"
+
+    @field_validator("set")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        sets = {key: entry for key, entry in EVALUATION_SETS.items() if entry.family == "retrieval"}
+        return one_of(name, sets)
+
+    @field_validator("languages")
+    @classmethod
+    def _spoken(cls, languages: Any, info: ValidationInfo) -> Any:
+        if "set" in info.data:
+            require_languages(languages, (info.data["set"],))
+        return languages
+
+
+class Arm(Keys):
+    """What is held fixed while the size grows: passes over the data, or optimiser updates.
+
+    Without `updates`, fixed updates are those of the 10% run of each choice. No subset is passed
+    over more than `max_epochs` times.
+    """
+
+    name: Name
+    fixed: Literal["epochs", "updates"]
+    updates: Positive | None = None
+    max_epochs: Positive = USUAL_REPETITION
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.fixed == "epochs" and self.updates is not None:
+            raise ValueError("`updates:` only with `fixed: updates`")
+        return self
+
+
+class StrongControl(Keys):
+    """The target's recipe tuned on held-out English, at some sizes of one arm.
+
+    Every epochs × learning rate is trained on all but a held-out share of the target's training
+    set (by whole paragraphs), and evaluated on that and on the target's own sets.
+    """
+
+    targets: Annotated[tuple[str, ...], Field(min_length=1)]
+    arm: Name
+    sizes: Annotated[tuple[AnySize, ...], Field(min_length=1)]
+    epochs: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    learning_rates: Annotated[tuple[Rate, ...], Field(min_length=1)]
+    held_out: Annotated[float, Field(gt=0, le=0.5)] = 0.1
+
+    @field_validator("targets", "sizes", "epochs", "learning_rates")
+    @classmethod
+    def _distinct(cls, entries: tuple[Any, ...]) -> tuple[Any, ...]:
+        return each_once(entries)
+
+
+class Accepted(Keys):
+    """An overlap of training and evaluation data that is known and accepted, and why."""
+
+    training: str
+    evaluation: str
+    because: Annotated[str, Field(min_length=1)]
+
+
+def require_languages(languages: Any, sets: tuple[str, ...]) -> None:
+    """ValueError where a language is none of a set's, or given twice."""
+    if languages == "all":
+        return
+    if not languages or len(set(languages)) < len(languages):
+        raise ValueError("`all`, or at least one language, each once")
+    for entry in (EVALUATION_SETS[name] for name in sets):
+        if set(languages) - set(entry.languages):
+            raise ValueError(f"languages of {entry.name}, {', '.join(entry.languages)}")
+
+
+def chosen_languages(entry: EvaluationSet, languages: Languages) -> tuple[str, ...]:
+    """The languages of a set that are run, sorted where a manifest names them."""
+    return entry.languages if languages == "all" else tuple(sorted(languages))

@@ -1,0 +1,206 @@
+"""Which tables of data a manifest needs: the catalogue's, or what stands for them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import PurePath
+
+from xtl.sweep.choices import (
+    IntermediateChoice,
+    RetrievalChoice,
+    TargetChoice,
+    Translated,
+    chosen_languages,
+)
+from xtl.sweep.manifest import Manifest
+from xtl.sweep.places import DataPlace
+from xtl.tasks.catalogue import EVALUATION_SETS, TASKS
+from xtl.tasks.entries import DatasetRef, EvaluationSet, Task
+
+OWN = "own"
+"""The owner, in a mirror, of what comes from a user's files."""
+
+Sets = list[tuple[EvaluationSet, tuple[str, ...]]]
+"""Evaluation sets, each with the languages that are run."""
+
+MASKED_LM = "masked-lm"
+_SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".parquet", ".conll", ".conllu", ".txt", ".gz")
+
+
+@dataclass(frozen=True)
+class Need:
+    """A table, of which family its rows are, and what it is for.
+
+    `name` is the task, evaluation set or corpus; `labels` are its classes or tags, if known;
+    `place` is what stands for it; `rows` and `tokens` are published and estimated, 0 where
+    nothing is known.
+    """
+
+    ref: DatasetRef
+    name: str
+    family: str
+    labels: tuple[str, ...]
+    trained: bool
+    rows: int = field(compare=False)
+    tokens: float = field(compare=False)
+    place: DataPlace | None = field(default=None, compare=False)
+
+
+def is_file(place: DataPlace) -> bool:
+    """Whether it is a file (or one a language) rather than a folder or a repo: by its suffix."""
+    if place.path is None:
+        return False
+    return place.format != "auto" or PurePath(place.path).suffix.lower() in _SUFFIXES
+
+
+def needs(manifest: Manifest) -> list[Need]:
+    """Every table that the manifest needs, each once: what is trained on first."""
+    found: dict[DatasetRef, Need] = {}
+    for need in (*_trained(manifest), *_evaluated(manifest)):
+        found.setdefault(need.ref, need)
+    return list(found.values())
+
+
+def task_tables(manifest: Manifest, task: Task) -> tuple[DatasetRef, ...]:
+    """What a training on the task reads: one after another, these are its pool."""
+    place = manifest.training_data.get(task.name)
+    if place is None:
+        return task.tables
+    usual = task.tables[0] if task.tables else _canonical(task.name, task.family)
+    return (_put(place, task.name, usual, task.family, ""),)
+
+
+def set_table(manifest: Manifest, entry: EvaluationSet, language: str) -> DatasetRef:
+    place = manifest.evaluation_data.get(entry.name)
+    if place is None:
+        return entry.table(language)
+    return _put(place, f"{entry.name}-evaluation", entry.data, entry.family, language)
+
+
+def text_table(manifest: Manifest, corpus: str, language: str) -> DatasetRef:
+    usual = _canonical(corpus, MASKED_LM)
+    return _put(manifest.training_data[corpus], corpus, usual, MASKED_LM, language)
+
+
+def translated_table(manifest: Manifest, name: str, task: Task, language: str) -> DatasetRef:
+    usual = task.tables[0] if task.tables else _canonical(name, task.family)
+    return _put(manifest.training_data[name], name, usual, task.family, language)
+
+
+def sets_of(target: TargetChoice) -> Sets:
+    """A target's evaluation sets, each with the languages that are run."""
+    main = [EVALUATION_SETS[name] for name in target.entry.evaluation_sets]
+    more = [EVALUATION_SETS[name] for name in target.entry.secondary_sets if target.secondary]
+    chosen = [(entry, chosen_languages(entry, target.languages)) for entry in main]
+    return chosen + [(entry, _shared(entry, target)) for entry in more]
+
+
+def retrieval_sets(choices: tuple[RetrievalChoice, ...]) -> Sets:
+    entries = [(EVALUATION_SETS[choice.set], choice.languages) for choice in choices]
+    return [(entry, chosen_languages(entry, languages)) for entry, languages in entries]
+
+
+def passage_pairs(manifest: Manifest) -> dict[Need, list[Need]]:
+    """Each table that is trained on, with the tables of passages that a model is asked after it."""
+    pairs: dict[Need, dict[Need, None]] = {}
+    for target in manifest.targets:
+        asked = [need for need in _of_sets(manifest, sets_of(target)) if need.family == "span-qa"]
+        for training in _chain(manifest, target):
+            found = pairs.setdefault(training, {})
+            found.update((need, None) for need in asked if need.ref != training.ref)
+    return {training: list(asked) for training, asked in pairs.items()}
+
+
+def _chain(manifest: Manifest, target: TargetChoice) -> Iterator[Need]:
+    """All that the target's models were trained on."""
+    yield from _of_task(manifest, target.trained)
+    for choice in manifest.intermediate:
+        if target.after == "all" or choice.label in target.after:
+            yield from _of_choice(manifest, choice)
+
+
+def _shared(entry: EvaluationSet, target: TargetChoice) -> tuple[str, ...]:
+    if target.languages == "all":
+        return entry.languages
+    return tuple(code for code in entry.languages if code in target.languages)
+
+
+def _trained(manifest: Manifest) -> Iterator[Need]:
+    for choice in manifest.intermediate:
+        yield from _of_choice(manifest, choice)
+    for target in manifest.targets:
+        yield from _of_task(manifest, target.trained)
+
+
+def _of_choice(manifest: Manifest, choice: IntermediateChoice) -> Iterator[Need]:
+    for task in choice.entries:
+        if choice.translated is None:
+            yield from _of_task(manifest, task)
+        else:
+            yield from _of_translated(manifest, choice.translated, task)
+    if choice.masked_text:
+        corpus = choice.masked_text.corpus
+        place = manifest.training_data[corpus]
+        for language in choice.masked_text.languages:
+            ref = text_table(manifest, corpus, language)
+            yield Need(ref, corpus, MASKED_LM, (), True, 0, 0.0, place)
+
+
+def _of_translated(manifest: Manifest, choice: Translated, task: Task) -> Iterator[Need]:
+    place = manifest.training_data[choice.data]
+    for language in choice.languages:
+        ref = translated_table(manifest, choice.data, task, language)
+        yield Need(
+            ref, choice.data, task.family, task.labels, True, task.rows, task.tokens, place
+        )  # fmt: skip
+
+
+def _of_task(manifest: Manifest, task: Task) -> Iterator[Need]:
+    place = manifest.training_data.get(task.name)
+    for ref in task_tables(manifest, task):
+        rows = task.rows if place else _published(task, ref)
+        yield Need(ref, task.name, task.family, task.labels, True, rows, task.tokens, place)
+
+
+def _published(task: Task, ref: DatasetRef) -> int:
+    """A table's rows: those of the task that is this table alone, else an even share of what such
+    tasks leave of the whole."""
+    alone = {entry.tables[0]: entry.rows for entry in TASKS.values() if len(entry.tables) == 1}
+    if ref in alone:
+        return alone[ref]
+    others = [table for table in task.tables if table not in alone]
+    rest = task.rows - sum(alone[table] for table in task.tables if table in alone)
+    share, extra = divmod(rest, len(others))
+    return share + extra * (ref == others[0])
+
+
+def _evaluated(manifest: Manifest) -> Iterator[Need]:
+    chosen = [pair for target in manifest.targets for pair in sets_of(target)]
+    yield from _of_sets(manifest, [*chosen, *retrieval_sets(manifest.retrieval)])
+
+
+def _of_sets(manifest: Manifest, sets: Sets) -> Iterator[Need]:
+    for entry, languages in sets:
+        place = manifest.evaluation_data.get(entry.name)
+        for language in languages:
+            ref = set_table(manifest, entry, language)
+            yield Need(
+                ref, entry.name, entry.family, entry.labels, False, entry.rows, entry.tokens, place
+            )  # fmt: skip
+
+
+def _canonical(name: str, family: str) -> DatasetRef:
+    return DatasetRef(f"{OWN}/{name}", "default", "data", f"{OWN}:{family}")
+
+
+def _put(
+    place: DataPlace, name: str, usual: DatasetRef, family: str, language: str
+) -> DatasetRef:  # fmt: skip
+    """What is read instead of `usual`: canonical rows of a file, or a table of the same form."""
+    if is_file(place):
+        config = language if "{language}" in (place.path or "") else "default"
+        return replace(_canonical(name, family), config=config)
+    repo = place.repo or f"{OWN}/{name}"
+    config, split = place.config or usual.config, place.split or usual.split
+    return replace(usual, repo=repo, config=config, split=split).of(language)

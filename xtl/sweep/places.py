@@ -1,0 +1,42 @@
+"""Where data comes from, when a manifest says so: files of one's own, or another set of a hub."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from xtl.data.own.records import Format
+from xtl.sweep.fields import Keys
+
+Column = str | Annotated[int, Field(ge=0)]
+
+
+class DataPlace(Keys):
+    """What stands for a data set of the catalogue.
+
+    `path`: a file, or a folder laid out as the hub's sets are; `{language}` in it stands for a
+    language. Or `repo`: another set of the hub, in the schema of the one that it stands for.
+    `config` and `split` say what is read of a folder or a repo. `columns` maps the family's
+    columns to the file's.
+    """
+
+    path: Annotated[str, Field(min_length=1)] | None = None
+    repo: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
+    config: str | None = None
+    split: str | None = None
+    format: Format = "auto"
+    columns: dict[str, Column | tuple[Column, ...]] = Field(default_factory=dict)
+
+    def serves(self, languages: tuple[str, ...]) -> bool:
+        """Whether there is a place for each of the languages."""
+        named = "{language}" in f"{self.path or ''}{self.config or ''}"
+        return named or len(languages) == 1 or not (self.path or self.config)
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.path is None) == (self.repo is None):
+            raise ValueError("either `path` or `repo`")
+        if self.repo and (self.columns or self.format != "auto"):
+            raise ValueError("`columns` and `format` only with `path`")
+        return self

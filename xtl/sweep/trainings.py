@@ -1,0 +1,160 @@
+"""Trainings: what a choice of a manifest comes to at one size. Pure.
+
+Several tasks are mixed in proportion to their examples, none counting for more than the choice's
+`cap` (Raffel et al. 2020, "examples-proportional mixing"), at the proportions of the full sizes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from xtl.errors import UserError
+from xtl.sweep.choices import Arm, IntermediateChoice, TargetChoice
+from xtl.sweep.lock import Lock, LockedTable
+from xtl.sweep.manifest import Manifest
+from xtl.sweep.needs import MASKED_LM, task_tables, text_table, translated_table
+from xtl.sweep.shard import Part, TrainSpec
+from xtl.sweep.sizes import Size, parse_size
+from xtl.tasks.entries import Task
+from xtl.tasks.settings import Recipe
+
+TENTH = parse_size("10%")
+"""The size whose updates an arm of fixed updates takes by default."""
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """Makes the specs of a manifest's trainings out of what the lock says."""
+
+    manifest: Manifest
+    lock: Lock
+
+    def intermediate(
+        self, choice: IntermediateChoice, size: Size, arm: Arm, seed: int
+    ) -> TrainSpec:
+        pools = [self._pool(choice, task) for task in choice.entries]
+        counts = [resolved(size, pool) for pool in pools]
+        parts = self._parts(choice, pools, counts)
+        updates = _updates(choice, pools, counts, arm)
+        return self._spec(tuple(parts), None, updates, choice.recipe, seed)
+
+    def target(self, choice: TargetChoice, parent: str | None, seed: int) -> TrainSpec:
+        pool = self._tables(task_tables(self.manifest, choice.trained))
+        part = _part(choice.trained, pool, _rows(pool))
+        updates = choice.epochs * _passes(part.examples, choice.recipe)
+        return self._spec((part,), parent, updates, choice.recipe, seed)
+
+    def tuned(
+        self, choice: TargetChoice, parent: str | None, seed: int, epochs: int, rate: float,
+        held_out: float,
+    ) -> TrainSpec:  # fmt: skip
+        """The target with another recipe, on all but the share that it is chosen by."""
+        pool = self._tables(task_tables(self.manifest, choice.trained))
+        rows = _rows(pool)
+        part = _part(choice.trained, pool, rows - max(1, round(held_out * rows)))
+        if part.family == "span-qa":
+            part = part.model_copy(update={"subset": "paragraph"})
+        recipe = choice.recipe.model_copy(update={"learning_rate": rate})
+        updates = epochs * _passes(part.examples, recipe)
+        return self._spec((part,), parent, updates, recipe, seed)
+
+    def _pool(self, choice: IntermediateChoice, task: Task) -> tuple[LockedTable, ...]:
+        if choice.translated is None:
+            return self._tables(task_tables(self.manifest, task))
+        name = choice.translated.data
+        refs = [
+            translated_table(self.manifest, name, task, code)
+            for code in choice.translated.languages
+        ]
+        return self._tables(tuple(refs))
+
+    def _tables(self, refs: tuple) -> tuple[LockedTable, ...]:  # type: ignore[type-arg]
+        return tuple(self.lock.find(ref) for ref in refs)
+
+    def _parts(
+        self, choice: IntermediateChoice, pools: list[tuple[LockedTable, ...]], counts: list[int]
+    ) -> list[Part]:
+        weights = [min(_rows(pool), choice.cap) for pool in pools] if len(pools) > 1 else [1]
+        share = Fraction(0)
+        if choice.masked_text:
+            share = Fraction(choice.masked_text.share).limit_denominator(1000)
+        parts = [
+            _part(task, pool, examples, weight * (share.denominator - share.numerator))
+            for task, pool, examples, weight in zip(
+                choice.entries, pools, counts, weights, strict=True
+            )
+        ]
+        changes = {"subset": choice.subset, "shuffled": choice.labels == "shuffled"}
+        parts = [part.model_copy(update=changes) for part in parts]
+        return [*parts, *self._text(choice, sum(weights) * share.numerator)]
+
+    def _text(self, choice: IntermediateChoice, weight: int) -> list[Part]:
+        text = choice.masked_text
+        if text is None:
+            return []
+        refs = [text_table(self.manifest, text.corpus, code) for code in text.languages]
+        tables = self._tables(tuple(refs))
+        data = tuple(table.table() for table in tables)
+        return [
+            Part(task=MASKED_LM, family=MASKED_LM, data=data, examples=_rows(tables), weight=weight)
+        ]
+
+    def _spec(
+        self, parts: tuple[Part, ...], parent: str | None, updates: int, recipe: Recipe, seed: int
+    ) -> TrainSpec:
+        return TrainSpec(
+            parts=parts,
+            model=self.lock.model.reference(),
+            parent=parent,
+            subset_seed=seed,
+            updates=updates,
+            recipe=recipe,
+            freeze=self.manifest.model.freeze,
+            precision=self.manifest.engine.precision,
+            seed=seed,
+        )
+
+
+def resolved(size: Size, pool: tuple[LockedTable, ...]) -> int:
+    """The size's count of examples, within the pool's rows."""
+    rows = _rows(pool)
+    examples = size.examples(rows)
+    if examples > rows:
+        where = ", ".join(f"{table.repo}/{table.config}/{table.split}" for table in pool)
+        raise UserError(f"sizes: found {size.label}, expected at most the {rows} of {where}")
+    return examples
+
+
+def _rows(pool: tuple[LockedTable, ...]) -> int:
+    return sum(table.rows for table in pool)
+
+
+def _part(task: Task, pool: tuple[LockedTable, ...], examples: int, weight: int = 1) -> Part:
+    data = tuple(table.table() for table in pool)
+    return Part(task=task.name, family=task.family, data=data, examples=examples, weight=weight)
+
+
+def _updates(
+    choice: IntermediateChoice, pools: list[tuple[LockedTable, ...]], counts: list[int], arm: Arm
+) -> int:  # fmt: skip
+    a_pass = _pass(choice, counts)
+    if arm.fixed == "epochs":
+        return choice.epochs * a_pass
+    tenth = [TENTH.examples(_rows(pool)) for pool in pools]
+    wanted = arm.updates or choice.epochs * _pass(choice, tenth)
+    return min(wanted, arm.max_epochs * a_pass)
+
+
+def _pass(choice: IntermediateChoice, counts: list[int]) -> int:
+    """Updates of one pass over the tasks' examples, the masked text's share added."""
+    examples = sum(min(count, choice.cap) for count in counts) if len(counts) > 1 else counts[0]
+    updates = _passes(examples, choice.recipe)
+    if choice.masked_text is None:
+        return updates
+    rest = 1 - Fraction(choice.masked_text.share).limit_denominator(1000)
+    return -(-updates * rest.denominator // rest.numerator)
+
+
+def _passes(examples: int, recipe: Recipe) -> int:
+    return -(-examples // recipe.batch_size)

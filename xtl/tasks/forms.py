@@ -1,0 +1,178 @@
+"""How a data set's rows become a family's: one form for each layout. Plain data, torch-free.
+
+Adding a data set of a known family is one entry in `FORMS`, if its layout is new, and one line in
+`_KNOWN`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from xtl.errors import UserError
+from xtl.tasks import repairs
+from xtl.tasks.schema import COLUMNS
+
+if TYPE_CHECKING:
+    from xtl.tasks.repairs import Repair
+
+Row = Mapping[str, Any]
+
+NLI = ("entailment", "neutral", "contradiction")
+PARAPHRASE = ("different", "paraphrase")
+DUPLICATE = ("not_duplicate", "duplicate")
+UPOS = (
+    "ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN",
+    "PUNCT", "SCONJ", "SYM", "VERB", "X",
+)  # fmt: skip
+NAMES = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
+
+
+@dataclass(frozen=True)
+class Form:
+    """A layout: where each canonical column of the family comes from.
+
+    `columns` maps canonical columns to the set's; a canonical one that is not in it has its own
+    name. `labels` are the names of class or tag numbers, in the set's order, for files that do
+    not carry them. `row` makes the canonical columns that it returns out of a whole row. `id` is
+    the column of names that are unique in a table, for families whose schema has none. `part` is
+    the column whose values, up to `until` if that is set, tell the languages of a table apart.
+    `pools` are the configs in which the ids of source and target stand for sentences.
+    """
+
+    family: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+    row: Callable[[Row], dict[str, Any]] | None = None
+    id: str = ""
+    part: str = ""
+    until: str = ""
+    pools: tuple[str, str] | None = None
+    repairs: tuple[Repair, ...] = ()
+
+    def source(self, column: str) -> str:
+        return self.columns.get(column, column)
+
+
+def _hellaswag(row: Row) -> dict[str, Any]:
+    begun = row["ctx_b"] + " "
+    return {
+        "prompt": row["ctx_a"],
+        "choices": [(begun + ending).strip() for ending in row["endings"]],
+    }
+
+
+def _cosmos(row: Row) -> dict[str, Any]:
+    return {
+        "prompt": row["context"] + " " + row["question"],
+        "choices": [row[f"answer{number}"] for number in range(4)],
+    }
+
+
+def _commonsense(row: Row) -> dict[str, Any]:
+    """The letter of the answer becomes its place; one that is no choice's stays as it is."""
+    letters, key = list(row["choices"]["label"]), row["answerKey"]
+    return {
+        "prompt": row["question"],
+        "choices": row["choices"]["text"],
+        "label": str(letters.index(key)) if key in letters else key,
+    }
+
+
+OWN = "own:"
+"""Before a family's name: the form of rows that have the canonical columns already."""
+
+_PREMISE = {"sentence1": "premise", "sentence2": "hypothesis"}
+_QUESTIONS = {"sentence1": "question1", "sentence2": "question2"}
+_MASAKHANE = (*NAMES, "B-DATE", "I-DATE")
+
+FORMS: dict[str, Form] = {
+    "squad": Form("span-qa", repairs=(repairs.answers,)),
+    "tydiqa": Form("span-qa", part="id", until="-", repairs=(repairs.answers,)),
+    "nli": Form("sentence-pair", _PREMISE, NLI),
+    "xtreme-xnli": Form("sentence-pair", {"label": "gold_label"}, NLI, part="language"),
+    "qqp": Form("sentence-pair", _QUESTIONS, DUPLICATE),
+    "paws-x": Form("sentence-pair", labels=PARAPHRASE),
+    "hellaswag": Form("multiple-choice", row=_hellaswag),
+    "cosmosqa": Form("multiple-choice", row=_cosmos, id="id"),
+    "commonsenseqa": Form("multiple-choice", row=_commonsense, id="id"),
+    "udpos": Form(
+        "tagging", {"tags": "pos_tags"}, UPOS, repairs=(repairs.treebanks, repairs.tokens)
+    ),
+    "panx": Form("tagging", {"tags": "ner_tags"}, NAMES, repairs=(repairs.tokens,)),
+    "masakhaner": Form("tagging", {"tags": "ner_tags"}, _MASAKHANE, repairs=(repairs.tokens,)),
+    "sentences": Form("retrieval", repairs=(repairs.line_breaks,)),
+    "bucc": Form("retrieval", repairs=(repairs.no_pools,)),
+    "bucc-pool": Form("masked-lm", {"text": "sentence"}, id="id"),
+    "bucc-gold": Form(
+        "retrieval",
+        {"source_sentence": "source_id", "target_sentence": "target_id"},
+        pools=("zh", "en"),
+    ),
+    "text": Form("masked-lm"),
+    f"{OWN}span-qa": Form("span-qa", repairs=(repairs.answers,)),
+    f"{OWN}sentence-pair": Form("sentence-pair", id="id"),
+    f"{OWN}multiple-choice": Form("multiple-choice", id="id"),
+    f"{OWN}tagging": Form("tagging", id="id", repairs=(repairs.tokens,)),
+    f"{OWN}retrieval": Form("retrieval", id="id", repairs=(repairs.line_breaks,)),
+    f"{OWN}masked-lm": Form("masked-lm", id="id"),
+}
+
+_KNOWN: tuple[tuple[str, str, str], ...] = (
+    ("rajpurkar/squad*", "*", "squad"),
+    ("xtl/squad-dev-minus-xquad", "*", "squad"),
+    ("google-research-datasets/xquad", "*", "squad"),
+    ("facebook/mlqa", "*", "squad"),
+    ("google/xtreme", "XQuAD.*", "squad"),
+    ("google/xtreme", "MLQA.*", "squad"),
+    ("google/xtreme", "SQuAD", "squad"),
+    ("google/xtreme", "tydiqa", "tydiqa"),
+    ("google-research-datasets/tydiqa", "secondary_task", "tydiqa"),
+    ("stanfordnlp/snli", "*", "nli"),
+    ("facebook/anli", "*", "nli"),
+    ("facebook/xnli", "??", "nli"),
+    ("nyu-mll/glue", "mnli*", "nli"),
+    ("nyu-mll/glue", "qqp", "qqp"),
+    ("google/xtreme", "XNLI", "xtreme-xnli"),
+    ("google/xtreme", "PAWS-X.*", "paws-x"),
+    ("google-research-datasets/paws-x", "*", "paws-x"),
+    ("Rowan/hellaswag", "*", "hellaswag"),
+    ("allenai/cosmos_qa", "*", "cosmosqa"),
+    ("tau/commonsense_qa", "*", "commonsenseqa"),
+    ("google/xtreme", "udpos.*", "udpos"),
+    ("google/xtreme", "PAN-X.*", "panx"),
+    ("masakhane/masakhaner2", "*", "masakhaner"),
+    ("google/xtreme", "tatoeba.*", "sentences"),
+    ("google/xtreme", "bucc18.*", "bucc"),
+    ("xtl/bucc2018-zh-en-dev-pool", "gold", "bucc-gold"),
+    ("xtl/bucc2018-zh-en-dev-pool", "*", "bucc-pool"),
+    ("wikimedia/wikipedia", "*", "text"),
+    ("xtl/cldr-lookup", "pairs.*", "sentences"),
+    ("xtl/cldr-lookup", "*", "squad"),
+)
+
+
+def form_of(repo: str, config: str) -> str:
+    """The name of the form of a data set that xtl knows. UserError for one that it does not."""
+    for known, configs, form in _KNOWN:
+        if fnmatchcase(repo, known) and fnmatchcase(config, configs):
+            return form
+    raise UserError(
+        f"data set {repo}, config {config}: found no form for its rows; "
+        "its files can be brought as your own, with a column map"
+    )
+
+
+def form_named(name: str) -> Form:
+    """The form of that name. UserError for a name that is none."""
+    if name not in FORMS:
+        raise UserError(f"form {name!r} is unknown; expected one of {', '.join(FORMS)}")
+    return FORMS[name]
+
+
+def canonical(form: Form) -> tuple[str, ...]:
+    """The columns that a form's rows may have in the end: the family's, and an id."""
+    named = tuple(COLUMNS[form.family])
+    return (*named, "id") if form.id and "id" not in named else named

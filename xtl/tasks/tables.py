@@ -1,0 +1,133 @@
+"""Reading a table: rows of a data set in their family's canonical columns, mended, with a count
+of every fault. Torch-free.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xtl.data.loading import load_rows
+from xtl.errors import UserError
+from xtl.tasks.checking import BadRowError, canonical_table
+from xtl.tasks.entries import DatasetRef
+from xtl.tasks.forms import Form, form_named
+from xtl.tasks.shaping import shaped
+
+if TYPE_CHECKING:
+    import datasets
+    import pyarrow as pa
+
+_BATCH_ROWS = 10_000
+
+
+@dataclass(frozen=True)
+class TableRows:
+    """A table's canonical rows; `faults` says in words what was wrong, and of how many rows."""
+
+    rows: datasets.Dataset
+    faults: dict[str, int]
+
+
+def read_table(
+    folder: Path, ref: DatasetRef, labels: Sequence[str] = (), scratch: Path | None = None
+) -> TableRows:
+    """The rows of `ref` in the snapshot `folder`, in memory. No network, and no cache is left.
+
+    `labels` are the names of the task's classes or tags, in its order (the form's own if empty).
+    The columns are the family's in the schema's order, then `id` where the set has unique ones.
+    UserError where the config or the split is missing, where the files cannot be read, and for
+    the first row that breaks the schema, counted from 1.
+    """
+    form = form_named(ref.form)
+    try:
+        table, faults = _canonical(folder, ref, form, tuple(labels), scratch)
+    except BadRowError as bad:
+        raise UserError(f"{folder}: {ref.config}/{ref.split}: {bad}") from None
+    return TableRows(_dataset(table), faults)
+
+
+def _canonical(
+    folder: Path, ref: DatasetRef, form: Form, labels: tuple[str, ...], scratch: Path | None
+) -> tuple[pa.Table, dict[str, int]]:
+    names = labels or form.labels
+    loaded = load_rows(folder, ref.config, ref.split, scratch)
+    table, faults = shaped(loaded, form, names, ref)
+    if form.pools is not None:
+        table = _looked_up(table, form.pools, folder, ref, scratch)
+    table = canonical_table(table, form.family, names)
+    for repair in form.repairs:
+        table, met = repair(table, ref)
+        faults |= met
+    return table, faults
+
+
+def _looked_up(
+    table: pa.Table, pools: tuple[str, str], folder: Path, ref: DatasetRef, scratch: Path | None
+) -> pa.Table:
+    """Sentences for ids, out of the two configs that hold them."""
+    import pyarrow as pa
+
+    for name, config in zip(("source_sentence", "target_sentence"), pools, strict=True):
+        pool = load_rows(folder, config, ref.split, scratch)
+        sentences = dict(zip(pool["id"], pool["sentence"], strict=True))
+        found = [sentences.get(key) for key in table[name].to_pylist()]
+        table = table.set_column(table.column_names.index(name), name, pa.array(found, pa.string()))
+    return table
+
+
+def _dataset(table: pa.Table) -> datasets.Dataset:
+    import datasets
+
+    return datasets.Dataset(datasets.table.InMemoryTable(table.combine_chunks()))
+
+
+def content_hash(rows: datasets.Dataset) -> str:
+    """SHA-256, 64 hex digits, over the rows as canonical JSON lines, whatever file they came in."""
+    encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
+    digest = hashlib.sha256()
+    for batch in _batches(rows):
+        digest.update("".join(f"{encode(row)}\n" for row in batch.to_pylist()).encode())
+    return digest.hexdigest()
+
+
+def texts(rows: datasets.Dataset, family: str) -> Iterator[str]:
+    """What a search for leaked text must look at: contexts (a run of equal ones once), both
+    sentences of a pair, prompts and each choice, the tokens of a sentence joined, plain text."""
+    for batch in _batches(rows):
+        yield from _TEXTS[family](batch)
+
+
+def _contexts(batch: pa.Table) -> Iterator[str]:
+    import pyarrow.compute as pc
+
+    yield from pc.unique(batch["context"]).to_pylist()
+
+
+def _columns(batch: pa.Table, *names: str) -> Iterator[str]:
+    for name in names:
+        yield from batch[name].to_pylist()
+
+
+def _prompts_and_choices(batch: pa.Table) -> Iterator[str]:
+    yield from batch["prompt"].to_pylist()
+    for choices in batch["choices"].to_pylist():
+        yield from choices
+
+
+_TEXTS: dict[str, Callable[[pa.Table], Iterator[str]]] = {
+    "span-qa": _contexts,
+    "sentence-pair": lambda batch: _columns(batch, "sentence1", "sentence2"),
+    "multiple-choice": _prompts_and_choices,
+    "tagging": lambda batch: map(" ".join, batch["tokens"].to_pylist()),
+    "retrieval": lambda batch: _columns(batch, "source_sentence", "target_sentence"),
+    "masked-lm": lambda batch: _columns(batch, "text"),
+}
+
+
+def _batches(rows: datasets.Dataset) -> Iterator[pa.Table]:
+    yield from rows.with_format("arrow").iter(batch_size=_BATCH_ROWS)
