@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ import yaml
 from pydantic import BaseModel
 
 from tests.test_packaging import VERBS, make
-from xtl.sweep import choices
+from xtl.sweep import choices, intermediate
 from xtl.sweep.manifest import Manifest, Primary
 from xtl.sweep.places import DataPlace
 from xtl.sweep.reading import parse_manifest
@@ -25,9 +28,9 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "## Keys": Manifest,
     "### `model`": choices.ModelChoice,
     "### `engine`": choices.Engine,
-    "### `intermediate`": choices.IntermediateChoice,
-    "### `masked_text`": choices.MaskedText,
-    "### `translated`": choices.Translated,
+    "### `intermediate`": intermediate.IntermediateChoice,
+    "### `masked_text`": intermediate.MaskedText,
+    "### `translated`": intermediate.Translated,
     "### `targets`": choices.TargetChoice,
     "### `training`": choices.Training,
     "### `retrieval`": choices.RetrievalChoice,
@@ -72,7 +75,8 @@ def test_a_command_of_the_documents_exists(words: list[str]) -> None:
         assert make("-n", *words[1:], "PYTHON=python3").returncode == 0
     else:
         assert words[0] == ".venv/bin/xtl"
-        known = {option for parameter in VERBS[words[1]].params for option in parameter.opts}
+        options = VERBS[words[1]].params
+        known = {option for each in options for option in (*each.opts, *each.secondary_opts)}
         assert {word for word in words if word.startswith("--")} <= known
 
 
@@ -114,6 +118,23 @@ def plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json", exclude_defaults=True)
     return [plain(entry) for entry in value] if isinstance(value, tuple) else value
+
+
+@pytest.mark.slow
+def test_the_plans_that_are_shown_are_what_plan_prints() -> None:
+    shown = blocks(ROOT / "docs" / "plans.md", "text")
+    for name, text in zip(("qa-scaling", "xstilts"), shown, strict=True):
+        manifest = ["--manifest", f"jobs/manifests/{name}.yaml"]
+        place = ["--cluster", "slurm", "--profile", "gpu-node"]
+        printed = subprocess.run(
+            [sys.executable, "-m", "jobs.main", "plan", *manifest, *place],
+            cwd=ROOT,
+            env={**os.environ, "COLUMNS": "80"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        assert [line.rstrip() for line in printed.splitlines()] == text.splitlines()
 
 
 def test_the_guide_has_the_whole_catalogue() -> None:

@@ -1,4 +1,4 @@
-"""A hub of one repo on this machine's loopback: as much of the hub's API as its client asks.
+"""A hub on this machine's loopback: as much of the hub's API as its client asks.
 
 Files in LFS are redirected to another origin, as the hub's are to its content network.
 """
@@ -26,7 +26,7 @@ Files = dict[str, bytes]
 
 @dataclass
 class Hub:
-    """What the server serves; a test changes it, and reads what was asked."""
+    """A repo that the server serves; a test changes it, and reads what was asked of it."""
 
     repo: str
     files: Files = field(default_factory=dict)
@@ -84,14 +84,17 @@ class Hub:
 
 
 @contextmanager
-def serving(hub: Hub) -> Iterator[Hub]:
+def serving(hub: Hub, *others: Hub) -> Iterator[Hub]:
+    """One server for all of these repos; their addresses are the same."""
+
     class Handler(_Handler):
-        served = hub
+        all_served = (hub, *others)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
-    hub.address = f"http://127.0.0.1:{server.server_address[1]}"
+    for served in (hub, *others):
+        served.address = f"http://127.0.0.1:{server.server_address[1]}"
     try:
         yield hub
     finally:
@@ -113,10 +116,13 @@ def ask_it(hub: Hub, patch: pytest.MonkeyPatch) -> None:
 
 
 class _Handler(BaseHTTPRequestHandler):
+    all_served: tuple[Hub, ...]
     served: Hub
 
     def do_GET(self) -> None:
-        hub, path = self.served, unquote(self.path.partition("?")[0])
+        path = unquote(self.path.partition("?")[0])
+        named = (hub for hub in self.all_served if f"/{hub.repo}/" in f"{path}/")
+        hub = self.served = next(named, self.all_served[0])
         with hub.lock:
             hub.asked.append(path)
             hub.tokens.append((path, "Authorization" in self.headers))
@@ -129,8 +135,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_info(path.removeprefix(api).removeprefix("/revision/") or "main")
         elif path.startswith(resolve):
             self._send_resolved(*path.removeprefix(resolve).split("/", 1))
-        elif path.startswith("/lfs/"):
-            self._send_file(*path.removeprefix("/lfs/").split("/", 1))
+        elif path.startswith(f"/lfs/{hub.repo}/"):
+            self._send_file(*path.removeprefix(f"/lfs/{hub.repo}/").split("/", 1))
         else:
             self._refuse(404, "RepoNotFound")
 
@@ -164,7 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(404, "EntryNotFound")
         elif name.endswith(LFS_SUFFIXES):
             other = hub.address.replace("127.0.0.1", "localhost")
-            self._send(302, b"", {"Location": f"{other}/lfs/{commit}/{name}"})
+            self._send(302, b"", {"Location": f"{other}/lfs/{hub.repo}/{commit}/{name}"})
         else:
             self._send_file(commit, name)
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import lock_for
 from tests.sweep.manifests import manifest
 from xtl.errors import UserError
 from xtl.sweep.manifest import Manifest
 from xtl.sweep.needs import Need, needs
+from xtl.sweep.plan import make_plan
 from xtl.tasks.catalogue import TASKS
 
 
@@ -87,3 +89,15 @@ def test_a_name_that_nothing_has_is_refused() -> None:
 def test_a_task_that_no_hub_has_says_what_to_do() -> None:
     with pytest.raises(UserError, match=r"training_data: found nothing for ccg.*your files"):
         manifest(intermediate=[{"task": "ccg"}])
+
+
+def test_data_from_another_place_than_is_locked_is_refused() -> None:
+    lock = lock_for(placed("mnli", path="a.jsonl"), rows=10**6)
+    with pytest.raises(UserError, match=r"training_data.mnli: found .*b.jsonl.*--update"):
+        make_plan(placed("mnli", path="b.jsonl"), lock)
+
+
+def test_columns_that_are_mapped_otherwise_are_another_place() -> None:
+    lock = lock_for(placed("mnli", path="a.jsonl"), rows=10**6)
+    with pytest.raises(UserError, match="expected what is locked"):
+        make_plan(placed("mnli", path="a.jsonl", columns={"label": "y"}), lock)

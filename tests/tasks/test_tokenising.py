@@ -128,6 +128,7 @@ def test_any_number_of_processes_gives_the_same_bytes(
     tmp_path: Path, tokenizer_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tokenising, "CHUNK_ROWS", 100)
+    monkeypatch.setattr(tokenising, "WORKER_CHUNKS", 1)
     rows, contents = many(730), []
     for processes in (1, 2, 3):
         pool = ensure_pool(

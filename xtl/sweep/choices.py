@@ -1,8 +1,7 @@
-"""What a manifest chooses: the model, tasks and how they are trained, targets, sets, arms."""
+"""What a manifest chooses: the model, how things are trained, targets, sets, arms, controls."""
 
 from __future__ import annotations
 
-from functools import reduce
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -17,13 +16,12 @@ from xtl.sweep.fields import (
     each_once,
     one_of,
 )
-from xtl.sweep.shard import Precision, Subsetting
+from xtl.sweep.shard import Precision
 from xtl.tasks.catalogue import EVALUATION_SETS, TARGETS, TASKS
 from xtl.tasks.entries import EvaluationSet, Target, Task
 from xtl.tasks.settings import Recipe
 
 MOST_RANKS = 1024
-USUAL_CAP = 2**17  # of examples-proportional mixing, as in the paper [recalled]
 USUAL_REPETITION = 100  # passes over a subset, ours: beyond them a small subset says nothing new
 
 Languages = tuple[Language, ...] | Literal["all"]
@@ -71,109 +69,6 @@ class Training(Keys):
         if made.doc_stride >= made.max_length:
             found = f"training.doc_stride: found {made.doc_stride}"
             raise ValueError(f"{found}, expected less than max_length, {made.max_length}")
-
-
-class MaskedText(Keys):
-    """Masked LM on text in many languages, mixed into an intermediate training.
-
-    `share`: of the examples that the model sees. `corpus` is a name under `data:`.
-    """
-
-    corpus: str
-    languages: Annotated[tuple[Language, ...], Field(min_length=1)]
-    share: Rate = 0.5
-
-    @field_validator("languages")
-    @classmethod
-    def _distinct(cls, languages: tuple[str, ...]) -> tuple[str, ...]:
-        return each_once(languages)
-
-
-class Translated(Keys):
-    """A task's data in other languages, by machine, in the schema of the task.
-
-    `data` is a name under `data:`, whose place holds `{language}`.
-    """
-
-    data: str
-    languages: Annotated[tuple[Language, ...], Field(min_length=1)]
-
-    @field_validator("languages")
-    @classmethod
-    def _distinct(cls, languages: tuple[str, ...]) -> tuple[str, ...]:
-        return each_once(languages)
-
-
-class IntermediateChoice(Keys):
-    """A task of the catalogue, or several under one encoder with a head each."""
-
-    task: str | None = None
-    tasks: tuple[str, ...] = ()
-    name: Name | None = None
-    training: Training = Training()
-    subset: Subsetting = "example"
-    labels: Literal["gold", "shuffled"] = "gold"
-    masked_text: MaskedText | None = None
-    translated: Translated | None = None
-    cap: Positive = USUAL_CAP
-
-    @field_validator("task", "tasks")
-    @classmethod
-    def _known(cls, names: Any) -> Any:
-        for name in (names,) if isinstance(names, str) else names or ():
-            one_of(name, TASKS)
-        return each_once(names) if isinstance(names, tuple) else names
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        if (self.task is None) == (not self.tasks):
-            raise ValueError("either `task` or `tasks`")
-        if len(self.tasks) == 1:
-            raise ValueError("tasks: found one, expected several, or `task`")
-        if self.tasks and not (self.training.epochs and self.training.batch_size):
-            raise ValueError(
-                "training: found no epochs and batch_size, expected both: tasks differ"
-            )
-        if self.translated and self.tasks:
-            raise ValueError("translated: found several tasks, expected one")
-        if self.subset == "paragraph" and {task.family for task in self.entries} != {"span-qa"}:
-            raise ValueError("subset: found 'paragraph', expected a task of questions on passages")
-        self.training.require_overlap(self._usual)
-        return self
-
-    @property
-    def label(self) -> str:
-        """As it is called in cells and names."""
-        return self.name or "+".join([*self._names, *self._additions])
-
-    @property
-    def _additions(self) -> list[str]:
-        found = {"shuffled": self.labels == "shuffled", "mlm": self.masked_text is not None}
-        found["translated"] = self.translated is not None
-        return [word for word, there in found.items() if there]
-
-    @property
-    def _names(self) -> tuple[str, ...]:
-        return (self.task,) if self.task else self.tasks
-
-    @property
-    def entries(self) -> list[Task]:
-        return [TASKS[name] for name in self._names]
-
-    @property
-    def _usual(self) -> Recipe:
-        """The first task's recipe, at the longest length of them all."""
-        recipes = [entry.recipe for entry in self.entries]
-        longest = reduce(max, [recipe.max_length for recipe in recipes])
-        return recipes[0].model_copy(update={"max_length": longest})
-
-    @property
-    def recipe(self) -> Recipe:
-        return self.training.over(self._usual)
-
-    @property
-    def epochs(self) -> int:
-        return self.training.epochs or self.entries[0].epochs
 
 
 class TargetChoice(Keys):

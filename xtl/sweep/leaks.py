@@ -46,10 +46,10 @@ def require_accepted(manifest: Manifest, lock: Lock) -> None:
         if (leak.training.name, leak.evaluation.name) not in accepted
     ]
     if refused:
-        first = refused[0]
         more = f" (and {len(refused) - 1} more pairs of tables)" if len(refused) > 1 else ""
-        entry = f"{{training: {first.training.name}, evaluation: {first.evaluation.name}"
+        names = dict.fromkeys((leak.training.name, leak.evaluation.name) for leak in refused)
+        entries = [f"{{training: {one}, evaluation: {other}, because: …}}" for one, other in names]
         raise UserError(
-            f"leakage: {first}{more}, expected none: choose other data, or accept it by name: "
-            f"accept_overlap: [{entry}, because: …}}]"
+            f"leakage: {refused[0]}{more}, expected none: choose other data, or accept it by name: "
+            f"accept_overlap: [{', '.join(entries)}]"
         )

@@ -26,13 +26,15 @@ class LockedModel(ModelRef):
 
 class LockedTable(Table):
     """A table, with the mean length in tokens of a sample of its rows, and what was found wrong
-    with it and repaired (or left out, or only said): in words, with the count of rows."""
+    with it and repaired (or left out, or only said): in words, with the count of rows. `place` is
+    what the manifest said of where it comes from; empty: it is the catalogue's."""
 
     mean_tokens: float
     faults: dict[str, int] = Field(default_factory=dict)
+    place: str = ""
 
     def table(self) -> Table:
-        return Table(**self.model_dump(exclude={"mean_tokens", "faults"}))
+        return Table(**self.model_dump(include=set(Table.model_fields)))
 
 
 class Lock(Frozen):

@@ -11,7 +11,6 @@ from xtl.sweep.choices import (
     Accepted,
     Arm,
     Engine,
-    IntermediateChoice,
     ModelChoice,
     RetrievalChoice,
     StrongControl,
@@ -19,6 +18,7 @@ from xtl.sweep.choices import (
     chosen_languages,
 )
 from xtl.sweep.fields import AnySize, Keys, Language, Name, each_once
+from xtl.sweep.intermediate import IntermediateChoice
 from xtl.sweep.places import DataPlace
 from xtl.sweep.sizes import Size
 from xtl.tasks.catalogue import EVALUATION_SETS, METRICS, TASKS

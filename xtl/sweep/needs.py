@@ -6,13 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
-from xtl.sweep.choices import (
-    IntermediateChoice,
-    RetrievalChoice,
-    TargetChoice,
-    Translated,
-    chosen_languages,
-)
+from xtl.errors import UserError
+from xtl.sweep.choices import RetrievalChoice, TargetChoice, chosen_languages
+from xtl.sweep.intermediate import IntermediateChoice, Translated
+from xtl.sweep.lock import Lock, key_of
 from xtl.sweep.manifest import Manifest
 from xtl.sweep.places import DataPlace
 from xtl.tasks.catalogue import EVALUATION_SETS, TASKS
@@ -60,6 +57,19 @@ def needs(manifest: Manifest) -> list[Need]:
     for need in (*_trained(manifest), *_evaluated(manifest)):
         found.setdefault(need.ref, need)
     return list(found.values())
+
+
+def require_places(manifest: Manifest, lock: Lock) -> None:
+    """UserError where a table is locked from another place than the manifest names now."""
+    for need in needs(manifest):
+        table = lock.tables.get(key_of(need.ref))
+        now = str(need.place or "")
+        if table is not None and table.place != now:
+            key = "training_data" if need.trained else "evaluation_data"
+            raise UserError(
+                f"{key}.{need.name}: found {now or 'nothing'}, expected what is locked, "
+                f"{table.place or 'nothing'}: see what it would change: `xtl prepare --update`"
+            )
 
 
 def task_tables(manifest: Manifest, task: Task) -> tuple[DatasetRef, ...]:

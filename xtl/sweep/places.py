@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -32,6 +33,10 @@ class DataPlace(Keys):
         """Whether there is a place for each of the languages."""
         named = "{language}" in f"{self.path or ''}{self.config or ''}"
         return named or len(languages) == 1 or not (self.path or self.config)
+
+    def __str__(self) -> str:
+        """As YAML has it, in one line: what differs from the defaults."""
+        return json.dumps(self.model_dump(mode="json", exclude_defaults=True), ensure_ascii=False)
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from xtl.sweep.cells import Cell
-from xtl.sweep.choices import Arm, IntermediateChoice, TargetChoice
+from xtl.sweep.choices import Arm, TargetChoice
+from xtl.sweep.intermediate import IntermediateChoice
 from xtl.sweep.leaks import require_accepted
 from xtl.sweep.lock import Lock
 from xtl.sweep.manifest import Manifest
-from xtl.sweep.needs import Sets, retrieval_sets, set_table, sets_of
+from xtl.sweep.needs import Sets, require_places, retrieval_sets, set_table, sets_of
 from xtl.sweep.provisional import provisional_lock
 from xtl.sweep.shard import EvaluateSpec, HeldOut, Shard, Spec, Stage, Table, TrainSpec, shard_id
 from xtl.sweep.sizes import Size
@@ -43,11 +44,19 @@ class Plan:
 
 def make_plan(manifest: Manifest, lock: Lock | None) -> Plan:
     """Raises UserError where the lock and the manifest do not fit (another model, a table missing,
-    a size over the data, an overlap that is not accepted). Without a lock, counts are the
-    catalogue's and ids are provisional."""
+    data from another place, a size over the data, an overlap that is not accepted).
+
+    Without a lock, counts are the published ones and ids are provisional.
+    """
     if lock is not None:
         lock.require(manifest.model.repo)
+        require_places(manifest, lock)
         require_accepted(manifest, lock)
+    return draft_plan(manifest, lock)
+
+
+def draft_plan(manifest: Manifest, lock: Lock | None) -> Plan:
+    """The same of a lock that may not be fit to run: to show what another would change."""
     return _Planner(manifest, lock or provisional_lock(manifest), lock is not None).plan()
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from xtl.errors import UserError
-from xtl.sweep.choices import Arm, IntermediateChoice, TargetChoice
+from xtl.sweep.choices import Arm, TargetChoice
+from xtl.sweep.intermediate import IntermediateChoice
 from xtl.sweep.lock import Lock, LockedTable
 from xtl.sweep.manifest import Manifest
 from xtl.sweep.needs import MASKED_LM, task_tables, text_table, translated_table

@@ -36,6 +36,7 @@ from xtl.tasks.pools import CACHE, Pool, PoolRequest, description, has_pool, ope
 from xtl.tasks.schema import COLUMNS
 
 CHUNK_ROWS = 1024
+WORKER_CHUNKS = 8  # below that a process takes longer to start than it helps
 _REPORT_SECONDS = 2.0
 _THREADS = "TOKENIZERS_PARALLELISM"  # the library's own switch
 
