@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
+from jobs.locked import show_locked
 from jobs.options import Cluster, DryRun, Json, Manifest, Profile, Root, print_json, session
-from jobs.renewal import renew
+from jobs.renewal import Renewal, renew
+from jobs.steps import Steps
 from xtl.data.mirror import Mirror
 from xtl.errors import UserError
 from xtl.launch import machine
 from xtl.launch.session import Session
-from xtl.sweep.leaks import require_accepted
 
 MOST_CORES = 4  # a login node is shared
+_NAMED = 4  # tables of a repo; the rest are counted
+_PATIENCE_SECONDS = 1.0
+_POOLS = ("RAYON_NUM_THREADS", "ARROW_IO_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""Libraries that start a thread a core unless one of these says how many; pyarrow asks OMP's."""
 
 Cores = Annotated[
     int | None,
@@ -53,19 +64,31 @@ def prepare(
     What is locked stays as it is; run again, it fetches and tokenises only what is missing, and
     goes on with a download that was cut off.
     """
+    if yes and not update:
+        raise UserError("--yes: found without --update, expected both or none")
     opened = session(manifest, root, cluster, profile)
     console = Console(stderr=True, highlight=False, quiet=json)
+    renewal = None
     if update and opened.lock:
-        renew(opened, console, yes=yes, dry_run=dry_run, json=json)
-        return
-    if dry_run:
+        with _few_threads(cores), _stopped_soon(console):
+            renewal = renew(opened, console, yes=yes, dry_run=dry_run, json=json)
+    elif dry_run:
         show_wanted(opened, Console(highlight=False, quiet=json))
     else:
         ensure_prepared(opened, console, tokens=tokens, processes=cores)
         opened.settle_in()
+        console.print("all is locked, and in the mirror" + ("" if tokens else "; tokens are not"))
     if json:
-        lock = opened.lock and opened.lock.model_dump(mode="json")
-        print_json({"lock": lock, "missing": wanted(opened)})
+        print_json(_as_data(opened, renewal))
+
+
+def _as_data(opened: Session, renewal: Renewal | None) -> dict[str, object]:
+    """The same keys whatever is asked; `missing` is null where the manifest refuses the lock."""
+    lock = opened.lock and opened.lock.model_dump(mode="json")
+    missing = None
+    with contextlib.suppress(UserError):
+        missing = wanted(opened)
+    return {"lock": lock, "missing": missing, "update": renewal and renewal.as_data()}
 
 
 def wanted(opened: Session) -> list[str]:
@@ -78,9 +101,29 @@ def wanted(opened: Session) -> list[str]:
 
 def show_wanted(opened: Session, console: Console) -> None:
     names = wanted(opened)
-    console.print(f"would put into {opened.mirror} and lock:" if names else "all is locked already")
+    if not names:
+        console.print("all is locked, and in the mirror")
+        return
+    first = f"would put into {opened.mirror}"
+    lock = "" if names[0].startswith("tokens of ") else ", lock and tokenise"
+    for line in (f"{first}{lock}:", *(f"  {name}" for name in _by_repo(names))):
+        console.print(Text(line), soft_wrap=True)
+
+
+def _by_repo(names: list[str]) -> list[str]:
+    """A line a repo: it may have a hundred tables."""
+    tables: dict[str, list[str]] = {}
     for name in names:
-        console.print(f"  {name}")
+        repo = name if name.startswith("tokens of ") else "/".join(name.split("/")[:2])
+        tables.setdefault(repo, []).append(name.removeprefix(repo).strip("/"))
+    return [repo + _some(of) for repo, of in tables.items()]
+
+
+def _some(tables: list[str]) -> str:
+    if not any(tables):
+        return ""
+    more = f" and {len(tables) - _NAMED} more" if len(tables) > _NAMED else ""
+    return f": {', '.join(tables[:_NAMED])}{more}"
 
 
 def require_prepared(opened: Session) -> None:
@@ -93,34 +136,75 @@ def require_prepared(opened: Session) -> None:
 def ensure_prepared(
     opened: Session, console: Console, *, tokens: bool = True, processes: int | None = None
 ) -> None:
-    """Write the lock unless it and the mirror have everything. Long work says where it is."""
+    """Write the lock unless it and the mirror have everything, and tokenise. Long work says where
+    it is. UserError where the manifest refuses what is locked."""
+    with _few_threads(processes), _stopped_soon(console):
+        _lock(opened, console)
+        plan = opened.plan
+        made = opened.tokens.missing(plan) if tokens else {}
+        if made:
+            with Steps(console, "tokenising") as steps:
+                opened.tokens.ensure(plan, processes or _cores(), steps.say)
+        opened.tokens.clear()
+
+
+def _lock(opened: Session, console: Console) -> None:
     from xtl.launch.prepare import missing, resolve
 
-    mirror = Mirror(opened.mirror)
-    with console.status("preparing model and data") as status:
-
-        def report(line: str) -> None:
-            status.update(line)
-            if not console.is_terminal:
-                console.print(line)
-
-        if missing(opened.manifest, opened.lock, mirror):
-            cache = opened.profile.cache_folder()
-            lock = resolve(opened.manifest, opened.lock, mirror, cache, report)
-            opened.store.write_lock(lock)
-            opened.forget()
-            console.print(f"locked: {len(lock.tables)} tables and {lock.model.repo}")
-            _say_faults(opened, console)
-        if opened.lock:
-            require_accepted(opened.manifest, opened.lock)
-        if tokens:
-            opened.tokens.ensure(opened.plan, processes or min(MOST_CORES, machine.cores()), report)
+    mirror, before = Mirror(opened.mirror), opened.lock
+    if not missing(opened.manifest, before, mirror):
+        return
+    with Steps(console, "preparing model and data") as steps:
+        lock = resolve(
+            opened.manifest, before, mirror, opened.profile.cache_folder(), steps.say
+        )  # fmt: skip
+    if lock != before:
+        opened.store.write_lock(lock)
+        opened.forget()
+    show_locked(opened.manifest, lock, console)
 
 
-def _say_faults(opened: Session, console: Console) -> None:
-    """What was wrong with the data and is mended, left out, or only said: a line a table."""
-    tables: dict[str, Any] = dict(opened.lock.tables) if opened.lock else {}
-    for name, table in tables.items():
-        if table.faults:
-            said = ", ".join(f"{fault}: {rows:,} rows" for fault, rows in table.faults.items())
-            console.print(f"  {name}: {said}", soft_wrap=True)
+@contextlib.contextmanager
+def _stopped_soon(console: Console) -> Iterator[None]:
+    """Ctrl-C ends the process in a second: a download's threads would be waited for, megabytes of
+    a slow link each. What is on disk is ready for that at any instant."""
+
+    def leave() -> None:
+        console.show_cursor()
+        console.print("stopped: what came is kept, `xtl prepare` goes on with it")
+        if console.is_terminal:
+            console.file.write("\r\033[2K")  # the status line, if it is still there
+        console.file.flush()
+        os._exit(130)
+
+    def stop(*_: object) -> None:
+        late = threading.Timer(_PATIENCE_SECONDS, leave)
+        late.daemon = True
+        late.start()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        leave()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _cores() -> int:
+    return min(MOST_CORES, machine.cores())
+
+
+@contextlib.contextmanager
+def _few_threads(processes: int | None) -> Iterator[None]:
+    """Libraries that are loaded meanwhile, here and in processes that are started, keep to a login
+    node's share of cores, unless the user's environment says otherwise."""
+    new = {name: str(processes or _cores()) for name in _POOLS if name not in os.environ}
+    new |= {name: "1" for name in new if name == "OPENBLAS_NUM_THREADS"}
+    os.environ.update(new)
+    try:
+        yield
+    finally:
+        for name in new:
+            os.environ.pop(name, None)

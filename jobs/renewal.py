@@ -3,87 +3,152 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from jobs.options import print_json
+from jobs.locked import short, show_locked
+from jobs.steps import Steps
 from xtl.data.mirror import Mirror
+from xtl.errors import UserError
 from xtl.launch.prepare import resolve
 from xtl.launch.renewal import Change, changes, replaced
 from xtl.launch.session import Session
-from xtl.sweep.leaks import require_accepted
+from xtl.launch.states import State
+from xtl.sweep.lock import Lock
 from xtl.sweep.plan import make_plan
+from xtl.sweep.reading import read_manifest
 from xtl.sweep.shard import Shard
 
 _SHOWN = 20  # shards by name; the rest are counted
 
 
-def renew(opened: Session, console: Console, *, yes: bool, dry_run: bool, json: bool) -> None:
+@dataclass(frozen=True)
+class Renewal:
+    """What differs from the lock; the shards that would be replaced, each with its state."""
+
+    changes: tuple[Change, ...] = ()
+    replaced: tuple[tuple[Shard, State], ...] = ()
+    locked: bool = False  # it was asked for, and done
+    would_ask: tuple[str, ...] = ()  # repos, in a dry run
+
+    def as_data(self) -> dict[str, Any]:
+        shards = [
+            {"id": shard.id, "name": shard.name, "state": state.name}
+            for shard, state in self.replaced
+        ]
+        return {
+            "changes": [asdict(change) for change in self.changes],
+            "replaced": shards,
+            "locked": self.locked,
+            "would_ask": list(self.would_ask),
+        }
+
+
+def renew(opened: Session, console: Console, *, yes: bool, dry_run: bool, json: bool) -> Renewal:
     """Fetch what is newest beside what is locked, and compare. Lock it where that is asked for.
 
     Shards that are queued or running go on with what they were given: it stays in the mirror.
     """
     assert opened.lock
+    out = Console(highlight=False, quiet=json)
     if dry_run:
-        repos = sorted({opened.lock.model.repo, *(t.repo for t in opened.lock.tables.values())})
-        _answer(json, [], [], locked=False, asked=repos)
-        Console(quiet=json).print(f"would ask for today's revisions of: {', '.join(repos)}")
-        return
-    with console.status("asking for today's revisions") as status:
-        new = resolve(
-            opened.manifest, None, Mirror(opened.mirror), opened.profile.cache_folder(),
-            status.update,
-        )  # fmt: skip
-    require_accepted(opened.manifest, new)
-    found = changes(opened.lock, new)
-    gone = replaced(opened.plan, make_plan(opened.manifest, new))
-    _show(opened, found, gone, Console(highlight=False, quiet=json))
-    if found and yes:
-        opened.store.write_lock(new)
-        opened.forget()
-        console.print("locked anew: `xtl prepare` tokenises it, `xtl sweep` runs what is new")
-    _answer(json, found, gone, locked=bool(found) and yes, asked=[])
+        repos = {opened.lock.model.repo, *(table.repo for table in opened.lock.tables.values())}
+        _say(out, f"would ask for today's revisions of: {', '.join(sorted(repos))}")
+        return Renewal(would_ask=tuple(sorted(repos)))
+    new = _newest(opened, console)
+    found = Renewal(tuple(changes(opened.lock, new)), tuple(_replaced(opened, new)))
+    _show(found, out)
+    if not (found.changes and yes):
+        if found.changes:
+            out.print("nothing is locked anew yet: `xtl prepare --update --yes` does")
+        return found
+    opened.store.write_lock(new)
+    opened.forget()
+    opened.settle_in()
+    show_locked(opened.manifest, new, console)
+    out.print("locked anew: `xtl prepare` tokenises it, `xtl sweep` runs what is new")
+    return replace(found, locked=True)
 
 
-def _answer(
-    json: bool, found: list[Change], gone: list[Shard], *, locked: bool, asked: list[str]
-) -> None:  # fmt: skip
-    if json:
-        print_json(
-            {
-                "changes": [vars(change) for change in found],
-                "replaced": [{"id": shard.id, "name": shard.name} for shard in gone],
-                "locked": locked,
-                "would_ask": asked,
-            }
-        )
+def _newest(opened: Session, console: Console) -> Lock:
+    """Today's lock. UserError where it would be refused; then all stays as it is."""
+    mirror, cache = Mirror(opened.mirror), opened.profile.cache_folder()
+    with Steps(console, "asking for today's revisions") as steps:
+        new = resolve(opened.manifest, None, mirror, cache, steps.say)
+    try:
+        make_plan(opened.manifest, new)
+    except UserError as error:
+        raise UserError(f"today's revisions: {error}; the lock stays as it is") from None
+    return new
 
 
-def _show(opened: Session, found: list[Change], gone: list[Shard], console: Console) -> None:
-    if not found:
+def _replaced(opened: Session, new: Lock) -> list[tuple[Shard, State]]:
+    before = _as_it_was(opened)
+    if before is None:
+        return []
+    gone = replaced(before.plan, make_plan(opened.manifest, new))
+    known = before.look()[1] if gone else {}
+    return [(shard, known[shard.id]) for shard in gone]
+
+
+def _as_it_was(opened: Session) -> Session | None:
+    """With a plan for what is locked: by this manifest, or the one that the sweep's folder keeps.
+    None: what is locked fits neither, so that there is no shard."""
+    kept = opened.store.manifest_path
+    for path in (opened.manifest_path, kept):
+        try:
+            found = replace(opened, manifest=read_manifest(path), manifest_path=path)
+            _ = found.plan
+        except (UserError, OSError):
+            continue
+        return found
+    return None
+
+
+def _show(found: Renewal, console: Console) -> None:
+    if not found.changes:
         console.print("all is as it is locked")
         return
+    same = sum(change.same for change in found.changes)
+    if same < len(found.changes):
+        console.print(_table([change for change in found.changes if not change.same]))
+    if same:
+        console.print(f"at another revision with the same content: {same} of model and tables")
+    _show_shards(found.replaced, console)
+
+
+def _table(found: list[Change]) -> Table:
     table = Table(title="what would change", title_justify="left")
     for heading in ("model or table", "locked", "today", "rows"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for change in found:
-        rows = f"{change.rows_before:,} → {change.rows_after:,}" if change.rows_after else ""
-        same = " (same content)" if change.same else ""
-        table.add_row(change.name, change.before[:16], change.after[:16], rows + same)
-    console.print(table)
-    _show_shards(opened, gone, console)
+        before, after = short(change.before) or "–", short(change.after)
+        table.add_row(Text(change.name), before, after, _rows(change))
+    return table
 
 
-def _show_shards(opened: Session, gone: list[Shard], console: Console) -> None:
+def _rows(change: Change) -> str:
+    if change.rows_before == change.rows_after:
+        return f"{change.rows_after:,}" if change.rows_after else ""
+    return f"{change.rows_before:,} → {change.rows_after:,}"
+
+
+def _show_shards(gone: tuple[tuple[Shard, State], ...], console: Console) -> None:
     if not gone:
         console.print("no shard would change")
         return
-    _, known = opened.look()
-    states = Counter(known[shard.id].name for shard in gone)
+    states = Counter(state.name for _, state in gone)
     said = ", ".join(f"{count} {name}" for name, count in states.items())
     console.print(f"{len(gone)} shards would be replaced by others ({said}):")
-    for shard in gone[:_SHOWN]:
-        console.print(f"  {shard.name} ({known[shard.id].name})")
+    for shard, state in gone[:_SHOWN]:
+        _say(console, f"  {shard.name} ({state.name})")
     if len(gone) > _SHOWN:
         console.print(f"  and {len(gone) - _SHOWN} more")
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(Text(line), soft_wrap=True)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 _SECONDS = 10.0  # between lines of a log that differ by their numbers alone
-_COUNTING = re.compile(r"\d of \d|so far$")
+_PASSING = re.compile(r"\d of \d|so far$|: (downloading|composing) ")
 _NUMBERS = re.compile(r"[\d.,]+")
 
 
@@ -42,20 +42,20 @@ class Steps:
             self._status.update(self._fitted(line))
             if not _passes(line):
                 self._keep(line)
-        elif self._is_due(line):
-            self._let_go()
-            self._keep(line)
         else:
-            self._held = line
+            self._log(line)
 
-    def _is_due(self, line: str) -> bool:
+    def _log(self, line: str) -> None:
         shape, now = _NUMBERS.sub("#", line), time.monotonic()
-        due = shape != self._shape or now >= self._due
-        if due:
-            self._shape, self._due = shape, now + _SECONDS
-        elif self._held:
+        again = shape == self._shape and _passes(line)
+        if again and now < self._due:
             self._held = line
-        return due
+            return
+        if again:
+            self._held = ""
+        self._let_go()
+        self._keep(line)
+        self._shape, self._due = shape, now + _SECONDS
 
     def _let_go(self) -> None:
         """Of a count that came to its end, the end."""
@@ -75,4 +75,4 @@ class Steps:
 
 def _passes(line: str) -> bool:
     """Whether it says where the work is, and nothing that anybody would look for afterwards."""
-    return ": " not in line or bool(_COUNTING.search(line))
+    return ": " not in line or bool(_PASSING.search(line))

@@ -65,16 +65,26 @@ def runs(plan: Plan, score: Score, metrics: Mapping[str, tuple[str, ...]]) -> di
     return found
 
 
-METRICS = {"lookup-qa": ("f1", "exact_match"), "lookup-pairs": ("accuracy",)}
+METRICS = {
+    "lookup-qa": ("f1", "exact_match"), "lookup-qa-held-out": ("f1", "exact_match"),
+    "lookup-pairs": ("accuracy",),
+}  # fmt: skip
+
+CONTROL = {
+    "targets": ["lookup-qa"], "arm": "epochs", "sizes": [0, 400], "epochs": [5, 10],
+    "learning_rates": [1e-5, 3e-5],
+}  # fmt: skip
+"""A strong control of `manifest`: four recipes at two of its sizes."""
 
 
 def evaluation(
-    plan: Plan, size: str, seed: int, set_name: str = "lookup-qa", target: str | None = "lookup-qa"
-) -> str:
+    plan: Plan, size: str, seed: int, set_name: str = "lookup-qa",
+    target: str | None = "lookup-qa", recipe: str = "",
+) -> str:  # fmt: skip
     """The id of one evaluation."""
     (cell,) = (
         cell for cell in plan.cells
-        if (cell.size, cell.seed, cell.target) == (size, seed, target)
+        if (cell.size, cell.seed, cell.target, cell.recipe) == (size, seed, target, recipe)
     )  # fmt: skip
     return dict(cell.evaluations)[set_name]
 

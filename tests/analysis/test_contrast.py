@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.analysis.runs import METRICS, PRIMARY, evaluation, plan, runs, straight
+from tests.analysis.runs import CONTROL, METRICS, PRIMARY, evaluation, plan, runs, straight
 from xtl.analysis.contrast import Contrast, contrast, slope, t_interval
 from xtl.analysis.table import build_table
 from xtl.sweep.cells import Cell
@@ -33,6 +33,16 @@ def test_the_slope_is_of_the_declared_languages_for_each_chain() -> None:
     assert found.chains == {1: pytest.approx(3), 2: pytest.approx(3)}  # bn gains 2, sw 4
     assert found.mean == pytest.approx(3)
     assert found.without == {"bn": pytest.approx(4), "sw": pytest.approx(2)}
+
+
+def test_the_strong_control_is_no_part_of_the_contrast() -> None:
+    def score(cell: Cell, set_name: str, language: str, metric: str) -> float:
+        return 99.0 if cell.recipe else straight(cell, set_name, language, metric)
+
+    controlled, primary = plan(strong_control=CONTROL), Primary.model_validate(PRIMARY)
+    found = contrast(build_table(controlled, runs(controlled, score, METRICS)), primary)
+    usual = plan()
+    assert found == contrast(build_table(usual, runs(usual, straight, METRICS)), primary)
 
 
 def test_size_0_is_no_part_of_the_slope() -> None:

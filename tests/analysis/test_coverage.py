@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from tests.analysis.runs import METRICS, evaluation, plan, runs, straight
+from tests.analysis.runs import CONTROL, METRICS, evaluation, plan, runs, straight
 from xtl.analysis.coverage import ShardState, coverage, diverged, intention_to_treat
 from xtl.analysis.table import build_table
 
@@ -30,6 +30,26 @@ def test_failed_diverged_degenerate_and_lost_are_four_kinds() -> None:
     for shard, kind in zip(ids, expected, strict=True):
         assert shard in [entry.shard.id for entry in kinds[kind]]  # type: ignore[index]
     assert kinds["failed"][0].state.line == "CUDA out of memory"
+
+
+def test_what_the_strong_control_alone_asks_for_is_counted_apart() -> None:
+    controlled = plan(strong_control=CONTROL)
+    design, control = coverage(controlled, {}), coverage(controlled, {}, control=True)
+    assert {entry.shard.id for entry in design["missing"]} == set(PLAN.shards)
+    recipes, places = 4, 2 * 2  # two sizes of two replicates
+    each = 1 + 3  # a training; the target's own set, held-out English and retrieval
+    assert len(control["missing"]) == recipes * places * each
+    assert len(controlled.shards) == len(PLAN.shards) + len(control["missing"])
+    assert not any(coverage(PLAN, {}, control=True).values())
+
+
+def test_a_recipe_that_diverged_is_no_collapse_of_the_design_and_gets_the_floor() -> None:
+    controlled = plan(strong_control=CONTROL)
+    (cell, *_) = [cell for cell in controlled.cells if cell.recipe]
+    states = {cell.checkpoint or "": ShardState("failed", "diverged")}
+    assert not coverage(controlled, states)["diverged"]
+    assert len(coverage(controlled, states, control=True)["diverged"]) == 1
+    assert diverged(controlled, states) == {cell.checkpoint, *dict(cell.evaluations).values()}
 
 
 def test_the_descendants_of_a_diverged_training_count_as_diverged() -> None:

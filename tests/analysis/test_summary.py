@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from tests.analysis.runs import METRICS, evaluation, plan, runs, straight
+from tests.analysis.runs import CONTROL, METRICS, evaluation, plan, runs, straight
 from xtl.analysis.summary import (
     GAP,
     HIGH,
@@ -19,6 +19,7 @@ from xtl.analysis.summary import (
     sizes,
 )
 from xtl.analysis.table import build_table
+from xtl.sweep.cells import Cell
 
 PLAN = plan()
 RUNS = runs(PLAN, straight, METRICS)
@@ -54,6 +55,18 @@ def test_the_groups_of_size_0_are_as_summed_by_hand(group: str, value: float) ->
     seed_part = 0 if group == GAP else 1
     row = pick(series(TABLE), size="0", seed=1, series=group)
     assert row["value"] == pytest.approx(value + seed_part)
+
+
+def test_a_curve_is_of_one_recipe_the_manifest_s_own_unless_another_is_named() -> None:
+    def score(cell: Cell, *_: str) -> float:
+        return 90.0 if cell.recipe == "5×1e-05" else 80.0 if cell.recipe else 70.0
+
+    controlled = plan(strong_control=CONTROL)
+    table = build_table(controlled, runs(controlled, score, METRICS))
+    assert set(series(table).query("series != 'gap'")["value"]) == {70.0}
+    tuned = series(table, "5×1e-05")
+    assert set(tuned.query("series != 'gap'")["value"]) == {90.0}
+    assert set(tuned["size"]) == {"0", "400"}
 
 
 def test_a_set_without_english_has_no_mean_that_includes_it() -> None:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tests.analysis.runs import METRICS, evaluation, plan, run, runs, straight
+from tests.analysis.runs import CONTROL, METRICS, evaluation, plan, run, runs, straight
 from xtl.analysis.table import COLUMNS, build_table, compare
 from xtl.sweep.plan import Plan
 
@@ -37,7 +37,7 @@ def test_a_row_holds_its_place_its_value_and_where_it_was_read() -> None:
     ].to_dict("records")
     assert row == {
         "task": "lookup-pool", "size": "400", "examples": 400, "arm": "epochs", "seed": 2,
-        "target": "lookup-qa", "set": "lookup-qa", "language": "sw", "metric": "f1",
+        "target": "lookup-qa", "recipe": "", "set": "lookup-qa", "language": "sw", "metric": "f1",
         "value": 30 + 2 + 10 + 4, "shard": shard,
         "name": "lookup-pool 400 epochs s2 → lookup-qa · lookup-qa", "attempt": 1,
         "source": f"run-{shard}.wandb",
@@ -48,6 +48,17 @@ def test_the_intermediate_checkpoint_itself_has_an_empty_target() -> None:
     table = build_table(PLAN, runs(PLAN, straight, METRICS))
     assert set(table[table["target"] == ""]["set"]) == {"lookup-pairs"}
     assert set(table["target"]) == {"", "lookup-qa"}
+
+
+def test_a_recipe_of_the_strong_control_has_rows_of_its_own_under_the_true_arm() -> None:
+    controlled = plan(strong_control=CONTROL)
+    table = build_table(controlled, runs(controlled, straight, METRICS))
+    own = table[table["recipe"] == ""].reset_index(drop=True)
+    assert own.equals(build_table(PLAN, runs(PLAN, straight, METRICS)))
+    others = table[table["recipe"] != ""]
+    assert set(others["arm"]) == {"epochs"}
+    assert list(others["recipe"].unique()) == ["5×1e-05", "5×3e-05", "10×1e-05", "10×3e-05"]
+    assert set(others["set"]) == {"lookup-qa", "lookup-qa-held-out", "lookup-pairs"}
 
 
 def test_size_0_stands_in_the_curve_of_each_task() -> None:

@@ -180,6 +180,26 @@ def test_rows_are_known_by_their_id_where_each_has_its_own() -> None:
     assert np.array_equal(row_digests(english), row_digests(german))
 
 
+@given(st.lists(st.text(max_size=4), unique=True, min_size=1, max_size=12), seeds, shuffles)
+def test_tables_that_share_ids_are_known_by_content_whatever_their_order(
+    ids: list[str], seed: int, shuffle: random.Random
+) -> None:
+    both = [{"id": name, "text": f"{name} {code}"} for code in ("de", "ru") for name in ids]
+    other = shuffle.sample(both, len(both))
+    assert [both[place] for place in ranking(row_digests(both), seed)] == [
+        other[place] for place in ranking(row_digests(other), seed)
+    ]
+    german, changed = both[: len(ids)], [{**row, "text": "x"} for row in both]
+    assert np.array_equal(row_digests(german), row_digests(changed[: len(ids)]))
+    assert not np.array_equal(row_digests(both), row_digests(changed))
+
+
+def test_one_row_without_an_id_makes_the_whole_pool_known_by_content() -> None:
+    named = [{"id": "x", "text": "one"}, {"id": "y", "text": "two"}]
+    some = row_digests([*named, {"text": "three"}])
+    assert not {row.tobytes() for row in row_digests(named)} & {row.tobytes() for row in some}
+
+
 @pytest.mark.parametrize("extra", [{}, {"id": "always the same"}, {"id": None}])
 def test_other_rows_are_known_by_their_content(extra: dict[str, Any]) -> None:
     rows = [{"text": text, "n": [1, None], **extra} for text in ("one", "two", "three")]

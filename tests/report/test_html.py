@@ -6,12 +6,15 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.analysis.runs import evaluation
+from tests.analysis.runs import CONTROL, evaluation, manifest
 from tests.report.sweeps import demo, report_data, with_state
 from xtl.analysis.coverage import ShardState
-from xtl.analysis.table import Difference
+from xtl.analysis.table import Difference, build_table
+from xtl.data.leakage import Overlap
 from xtl.report.data import ReportData
 from xtl.report.html import QUESTION, render
+from xtl.sweep.lock import pair_of
+from xtl.sweep.needs import passage_pairs
 from xtl.sweep.plan import make_plan
 from xtl.sweep.provisional import provisional_lock
 from xtl.sweep.sizes import parse_size
@@ -38,6 +41,14 @@ def parse(page: str) -> ElementTree.Element:
 
 def text_of(page: str) -> str:
     return " ".join(" ".join(parse(page).itertext()).split())
+
+
+def around(page: str, heading: str) -> tuple[str, str, str]:
+    """What stands before a section, in it, and after it."""
+    before, _, rest = page.partition(f"<h2>{heading}</h2>")
+    section, _, after = rest.partition("</section>")
+    assert section
+    return before, section, after
 
 
 def test_the_page_is_well_formed_and_asks_the_question(page: str) -> None:
@@ -134,6 +145,65 @@ def test_agreement_and_differences_are_both_said(page: str) -> None:
     other = render(replace(not_begun(), differences=[difference]))
     assert f"a shard [{LOST}], sw f1: W&amp;B has 41.25, the result file 41" in other
     assert "agree with every value" not in other
+
+
+def test_a_strong_control_is_one_section_and_no_curve() -> None:
+    controlled = render(report_data(manifest(sizes=[0, 400], strong_control=CONTROL)))
+    before, section, after = around(controlled, "Strong control")
+    assert section.count('<tr class="low">') == 2
+    assert text_of(f"<main>{section}</main>").count(", best") == 2
+    assert "all but 10% of the English training set" in section
+    assert controlled.count("<figure>") == 6
+    for recipe in ("5×1e-05", "held-out"):
+        assert recipe not in before.partition("</style>")[2]
+        assert recipe not in after.partition("<h2>Sources</h2>")[0]
+
+
+def test_without_a_strong_control_there_is_no_word_of_it(page: str) -> None:
+    assert "trong control" not in text_of(page)
+
+
+def test_shards_of_the_strong_control_are_counted_apart_and_shown_where_they_failed() -> None:
+    data = report_data(manifest(sizes=[0, 400], strong_control=CONTROL))
+    data = replace(data, table=build_table(data.plan, {}))
+    name, shard = next(
+        (shard.name, key) for key, shard in data.plan.shards.items() if "(strong" in shard.name
+    )
+    page = text_of(render(with_state(data, shard, ShardState("failed", "gpu-oom"))))
+    assert "Strong control: 63 of 64 shards done, 1 failed." in page
+    assert f"Failed (1) stopped by an error, and not by the science {name}" in page
+
+
+def test_faults_and_overlaps_are_in_a_section_with_the_reasons() -> None:
+    accepted = {"training": "lookup-qa", "evaluation": "lookup-qa", "because": f"seen {HOSTILE}"}
+    asked = manifest(accept_overlap=[accepted])
+    lock = provisional_lock(asked)
+    moved = {"faults": {"answer_start moved": 7}}
+    one, other = next((one, other[0]) for one, other in passage_pairs(asked).items())
+    lock = lock.model_copy(
+        update={
+            "tables": {key: table.model_copy(update=moved) for key, table in lock.tables.items()},
+            "leakage": {pair_of(one.ref, other.ref): Overlap(3, 5)},
+        }
+    )
+    _, section, _ = around(render(replace(not_begun(), manifest=asked, lock=lock)), "Data")
+    said = text_of(f"<main>{section}</main>")
+    assert "lookup-qa evaluation answer_start moved 28" in said
+    assert (one.name, other.name) == (accepted["training"], accepted["evaluation"])
+    assert "lookup-qa lookup-qa 3 5 1 seen </pre>" in said
+    assert "<script" not in section
+
+
+def test_data_that_nobody_locked_are_said_to_be_unseen(page: str) -> None:
+    assert "Not locked: the data have not been looked at." in around(page, "Data")[1]
+
+
+def test_sound_data_are_said_to_be_sound() -> None:
+    asked = demo()
+    lock = provisional_lock(asked)
+    _, section, _ = around(render(replace(not_begun(), lock=lock)), "Data")
+    assert "Nothing was found wrong" in section
+    assert "None found." in section
 
 
 def test_device_time_is_by_stage_with_its_sum(page: str) -> None:

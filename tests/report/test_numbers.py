@@ -15,6 +15,11 @@ def test_a_number_has_one_decimal_and_a_true_minus(value: float, text: str) -> N
     assert numbers.number(value) == text
 
 
+@pytest.mark.parametrize(("value", "text"), [(0.1, "10%"), (0.125, "12.5%"), (0.07, "7%")])
+def test_a_share_is_a_percentage_without_zeros(value: float, text: str) -> None:
+    assert numbers.percent(value) == text
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [(1.31, "+1.3"), (-0.44, "−0.4"), (0.04, "0.0"), (-0.04, "0.0"), (math.nan, "–")],

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from tests.analysis.runs import evaluation, manifest
+from tests.analysis.runs import CONTROL, evaluation, manifest
 from tests.report.sweeps import demo, report_data
 from xtl.report.data import ReportData
 from xtl.report.terminal import show
@@ -80,6 +80,13 @@ def test_a_sweep_that_has_not_begun_has_a_table_of_dashes() -> None:
     assert row[2:] == ["–"] * 6
     assert "0 of 57 shards done, 57 missing" in text
     assert "Nothing to report yet." in text
+
+
+def test_the_strong_control_is_one_line_that_says_where_it_is() -> None:
+    usual = printed(report_data(manifest()))
+    controlled = printed(report_data(manifest(strong_control=CONTROL)))
+    line = "Strong control: 64 of 64 shards done; its table is in the report\n"
+    assert controlled == usual + line
 
 
 @pytest.mark.parametrize("languages", [["en"], ["bn", "sw"], ["de", "th"]])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.analysis.runs import evaluation, manifest
+from tests.analysis.runs import CONTROL, evaluation, manifest
 from tests.report.sweeps import demo, report_data, views
 from xtl.analysis.summary import LOW
 from xtl.report.views import beside, by_resource, is_low, make_views
@@ -33,6 +33,11 @@ def test_other_metrics_than_the_headline_have_views_of_their_own() -> None:
     data = report_data()
     assert {view.metric for view in make_views(data.table, None)} == {"f1", "accuracy"}
     assert {view.metric for view in make_views(data.table, None, headline=False)} == {"exact_match"}
+
+
+def test_the_strong_control_has_no_views_of_its_own() -> None:
+    controlled = [(view.key, view.levels) for view in views(manifest(strong_control=CONTROL))]
+    assert controlled == [(view.key, view.levels) for view in views(manifest())]
 
 
 def test_retrieval_stands_beside_the_curve_of_its_task_arm_and_target() -> None:

@@ -56,7 +56,8 @@ def test_a_leak_is_an_error_with_the_counts_and_what_to_write() -> None:
         require_accepted(asked, leaking(asked))
     line = str(caught.value)
     assert "found 2 evaluation contexts in the training table and 5 that share 13 words" in line
-    assert "accept_overlap: [{training: mnli, evaluation: tydiqa, because: …}]" in line
+    entry = "{training: mnli, evaluation: tydiqa, at_most: 5, because: …}"
+    assert line.endswith(f"accept_overlap: [{entry}]")
 
 
 def test_no_plan_is_made_over_a_leak() -> None:
@@ -72,6 +73,21 @@ def test_one_that_is_accepted_by_name_is_let_through_and_still_known() -> None:
     assert leak.overlap.contexts == 2
 
 
+def test_no_more_than_is_accepted_is_let_through() -> None:
+    require_accepted(accepting(at_most=5), leaking(manifest()))
+    with pytest.raises(UserError, match="leakage: "):
+        require_accepted(accepting(at_most=4), leaking(manifest()))
+
+
+def test_a_table_that_is_trained_on_and_asked_is_held_against_itself() -> None:
+    same = {"repo": "google/xtreme", "config": "XQuAD.en", "split": "validation"}
+    tasks = [{"task": "squad-v1.1"}]
+    targets = [{"task": "xquad", "languages": ["en"]}]
+    asked = manifest(intermediate=tasks, targets=targets, training_data={"squad-v1.1": same})
+    ((training, (evaluation,)),) = passage_pairs(asked).items()
+    assert training.ref == evaluation.ref
+
+
 def test_accepting_one_pair_accepts_no_other() -> None:
     asked = accepting(training="tydiqa")
     with pytest.raises(UserError, match="leakage: "):
@@ -81,3 +97,5 @@ def test_accepting_one_pair_accepts_no_other() -> None:
 def test_a_name_that_nothing_has_is_refused() -> None:
     with pytest.raises(UserError, match=r"accept_overlap\.evaluation: found 'xnly'"):
         accepting(evaluation="xnly")
+    with pytest.raises(UserError, match=r"accept_overlap\.training: found 'qqp'"):
+        accepting(training="qqp")

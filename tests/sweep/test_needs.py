@@ -51,7 +51,7 @@ def test_a_file_a_language_stands_for_an_evaluation_set() -> None:
     found = [need.ref for need in named(asked, "tydiqa") if not need.trained]
     assert trained.ref == TASKS["tydiqa"].tables[0]
     assert {ref.config for ref in found} >= {"bn", "sw", "te"}
-    assert {ref.repo for ref in found} == {"own/tydiqa-evaluation"}
+    assert {ref.repo for ref in found} >= {"own-evaluation/tydiqa.bn", "own-evaluation/tydiqa.sw"}
 
 
 def test_another_repo_is_read_in_the_form_of_the_set_that_it_stands_for() -> None:
@@ -59,6 +59,23 @@ def test_another_repo_is_read_in_the_form_of_the_set_that_it_stands_for() -> Non
     usual = TASKS["mnli"].tables[0]
     assert (need.ref.repo, need.ref.split) == ("lab/mnli", "validation")
     assert (need.ref.config, need.ref.form) == (usual.config, usual.form)
+
+
+def test_a_set_that_is_known_is_read_in_its_own_form() -> None:
+    xnli = {"repo": "google/xtreme", "config": "XNLI"}
+    targets = [{"task": "xnli", "languages": ["de", "sw"]}]
+    asked = manifest(targets=targets, evaluation_data={"xnli": xnli})
+    found = [need.ref for need in named(asked, "xnli")]
+    assert [(ref.config, ref.part, ref.form) for ref in found] == [
+        ("XNLI", "de", "xtreme-xnli"), ("XNLI", "sw", "xtreme-xnli"),
+    ]  # fmt: skip
+
+
+def test_another_repo_calls_languages_what_the_set_does_that_it_stands_for() -> None:
+    targets = [{"task": "udpos", "languages": ["de", "sw"][:1]}]
+    asked = manifest(targets=targets, evaluation_data={"udpos": {"repo": "lab/udpos"}})
+    (ref,) = [need.ref for need in named(asked, "udpos") if not need.trained]
+    assert (ref.repo, ref.config) == ("lab/udpos", "udpos.German")
 
 
 def test_a_folder_is_read_as_the_hub_s_set_is() -> None:
@@ -72,7 +89,10 @@ def test_a_folder_is_read_as_the_hub_s_set_is() -> None:
     [
         ({}, "either `path` or `repo`"),
         ({"path": "a.csv", "repo": "a/b"}, "either `path` or `repo`"),
-        ({"repo": "a/b", "columns": {"label": "y"}}, "only with `path`"),
+        ({"repo": "a/b", "columns": {"label": "y"}}, "only for a file"),
+        ({"path": "a", "columns": {"label": "y"}}, "only for a file"),
+        ({"path": "a.csv", "split": "train"}, "only for a repo or a folder"),
+        ({"path": "a.{language}.csv"}, "expected no {language}"),
         ({"path": "a.csv", "colums": {}}, "found an unknown key"),
     ],
 )
@@ -81,9 +101,35 @@ def test_a_place_is_a_path_or_a_repo(place: dict[str, Any], line: str) -> None:
         placed("mnli", **place)
 
 
-def test_a_name_that_nothing_has_is_refused() -> None:
-    with pytest.raises(UserError, match="training_data: found 'mnly'"):
-        placed("mnly", path="a.csv")
+@pytest.mark.parametrize("name", ["mnly", "qqp", "../up", "squad-v1.1-held-out"])
+def test_a_name_that_nothing_reads_is_refused(name: str) -> None:
+    with pytest.raises(UserError, match="training_data"):
+        placed(name, path="a.csv")
+
+
+def test_one_table_cannot_stand_for_several_languages() -> None:
+    with pytest.raises(
+        UserError, match=r"evaluation_data.tydiqa: found .*expected {language} in it"
+    ):
+        manifest(evaluation_data={"tydiqa": {"path": "a.json"}})
+    one = [{"task": "tydiqa", "languages": ["sw"]}]
+    manifest(targets=one, evaluation_data={"tydiqa": {"path": "a.json"}})
+
+
+def test_translations_without_a_table_a_language_are_refused() -> None:
+    translated = {"data": "mt", "languages": ["de", "ru"]}
+    tasks = [{"task": "mnli", "translated": translated}]
+    with pytest.raises(UserError, match=r"training_data.mt: found .*expected {language} in it"):
+        manifest(intermediate=tasks, training_data={"mt": {"repo": "a/b"}})
+
+
+def test_text_may_not_go_by_the_name_of_a_task() -> None:
+    text = {"corpus": "mnli", "languages": ["sw"]}
+    with pytest.raises(UserError, match="the name of a task, expected one of its own"):
+        manifest(
+            intermediate=[{"task": "mnli", "masked_text": text}],
+            training_data={"mnli": {"path": "a.txt"}},
+        )
 
 
 def test_a_task_that_no_hub_has_says_what_to_do() -> None:

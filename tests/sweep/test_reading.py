@@ -258,3 +258,17 @@ def _manifest_or_one_line(text: str) -> None:
                 assert Shard.model_validate_json(shard.model_dump_json()) == shard
     except UserError as error:
         assert len(str(error).splitlines()) == 1  # noqa: PT017
+
+
+def test_one_size_in_two_spellings_is_refused() -> None:
+    assert "sizes: found " in changed(sizes=["10%", "10.0%"])
+
+
+def test_a_target_that_follows_nothing_is_refused() -> None:
+    after = DATA["targets"][0] | {"after": []}
+    assert "targets.0.after" in changed(targets=[after])
+
+
+def test_passes_are_limited_only_where_updates_are_fixed() -> None:
+    arm = {"name": "epochs", "fixed": "epochs", "max_epochs": 5}
+    assert "`max_epochs:` only with `fixed: updates`" in changed(arms=[arm], primary=None)

@@ -27,16 +27,35 @@ def planned(**changes: Any) -> Plan:
 
 
 def test_every_recipe_is_trained_at_each_size_asked_for() -> None:
-    cells = [cell for cell in planned().cells if cell.arm.startswith("strong")]
-    assert sorted({cell.arm for cell in cells}) == [
-        "strong 2×1e-05", "strong 2×3e-05", "strong 5×1e-05", "strong 5×3e-05",
-    ]  # fmt: skip
+    cells = [cell for cell in planned().cells if cell.recipe]
+    recipes = ["2×1e-05", "2×3e-05", "5×1e-05", "5×3e-05"]
+    assert [cell.recipe for cell in cells] == recipes * 2
     assert [cell.size for cell in cells] == ["0"] * 4 + ["100%"] * 4
+
+
+def test_its_cells_are_of_the_arm_that_it_starts_from() -> None:
+    arms = [{"name": "epochs", "fixed": "epochs"}, {"name": "updates", "fixed": "updates"}]
+    plan = make_plan(manifest(strong_control=CONTROL, arms=arms), None)
+    cells = [cell for cell in plan.cells if cell.recipe]
+    assert {(cell.arm, cell.target) for cell in cells} == {("epochs", "tydiqa")}
+    assert {cell.arm for cell in plan.cells} == {"epochs", "updates"}
+
+
+def test_without_it_every_cell_has_the_manifest_s_own_recipe() -> None:
+    cells = make_plan(manifest(), None).cells
+    assert [cell for cell in planned().cells if not cell.recipe] == list(cells)
+    assert {cell.recipe for cell in cells} == {""}
+
+
+def test_a_recipe_s_shards_are_told_by_their_names() -> None:
+    plan = planned()
+    (cell, *_) = [cell for cell in plan.cells if cell.recipe == "5×3e-05"]
+    assert plan.shards[cell.checkpoint or ""].name == "0 s1 → tydiqa (strong 5×3e-05)"
 
 
 def test_it_is_chosen_by_english_that_none_of_it_trained_on() -> None:
     plan = planned(held_out=0.25)
-    cell = next(cell for cell in plan.cells if cell.arm == "strong 5×3e-05")
+    cell = next(cell for cell in plan.cells if cell.recipe == "5×3e-05")
     trained = plan.shards[cell.checkpoint or ""].spec
     held_out = plan.shards[dict(cell.evaluations)["tydiqa-held-out"]].spec
     assert isinstance(trained, TrainSpec)

@@ -83,8 +83,8 @@ def test_translated_data_stands_in_for_english() -> None:
     spec = training(translated={"data": "mt", "languages": ["de", "ru"]})
     (part,) = spec.parts
     assert [(table.repo, table.config) for table in part.data] == [
-        ("own/mt", "de"),
-        ("own/mt", "ru"),
+        ("own/mt.de", "de"),
+        ("own/mt.ru", "ru"),
     ]
 
 
@@ -114,3 +114,17 @@ def test_one_task_s_weight_says_nothing() -> None:
 def test_what_does_not_go_together_is_one_line(choice: dict[str, Any], line: str) -> None:
     with pytest.raises(UserError, match=line):
         training(**choice)
+
+
+def test_equal_mixtures_under_different_caps_are_one_training() -> None:
+    arm = {"name": "updates", "fixed": "updates", "updates": 5}
+    recipe = {"batch_size": 32, "epochs": 1}
+    both = {"task": None, "tasks": ["mnli", "qqp"], "training": recipe}
+    specs = [training("10%", arm, **both, cap=cap) for cap in (1000, 2000)]
+    assert specs[0].identity() == specs[1].identity()
+
+
+def test_the_order_of_languages_says_nothing() -> None:
+    orders = [{"data": "mt", "languages": languages} for languages in (["de", "ru"], ["ru", "de"])]
+    one, other = (training(translated=order) for order in orders)
+    assert one.identity() == other.identity()

@@ -29,7 +29,10 @@ def read(
     config: str = "set",
     split: str = "train",
     part: str = "",
+    *,
+    trained: bool = False,
 ) -> TableRows:
     """The rows, written and read again by a form."""
     write(folder, rows, config, split)
-    return read_table(folder, DatasetRef("our/set", config, split, form, part), labels)
+    ref = DatasetRef("our/set", config, split, form, part)
+    return read_table(folder, ref, labels, trained=trained)

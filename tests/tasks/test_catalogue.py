@@ -7,7 +7,7 @@ import pytest
 
 from xtl.tasks.catalogue import EVALUATION_SETS, METRICS, TARGETS, TASKS
 from xtl.tasks.entries import DatasetRef
-from xtl.tasks.forms import FORMS, form_of
+from xtl.tasks.forms import FORMS, known_form
 from xtl.tasks.languages import LANGUAGES
 
 COUNTS = {
@@ -43,9 +43,9 @@ def test_every_language_of_the_catalogue_is_known() -> None:
     assert {code for codes in evaluated for code in codes} <= set(LANGUAGES)
 
 
-def test_every_table_is_read_by_the_form_of_its_repo_and_of_its_family() -> None:
+def test_every_table_is_read_by_the_known_form_its_repo_and_of_its_family() -> None:
     for family, ref in all_tables():
-        assert ref.form == form_of(ref.repo, ref.config)
+        assert ref.form == known_form(ref.repo, ref.config)
         assert FORMS[ref.form].family == family
         assert "{" not in ref.config + ref.split + ref.part
 

@@ -11,7 +11,7 @@ from tests.tasks.records import question
 from tests.tasks.snapshots import read, write
 from xtl.errors import UserError
 from xtl.tasks.entries import DatasetRef
-from xtl.tasks.forms import FORMS, form_of
+from xtl.tasks.forms import FORMS, known_form
 from xtl.tasks.schema import COLUMNS, problem
 from xtl.tasks.tables import read_table
 
@@ -150,6 +150,30 @@ def test_a_part_that_is_not_there_is_a_user_error_that_names_those_there_are(
         read(tmp_path, rows, "tydiqa", part="bengali")
 
 
+@pytest.mark.parametrize("count", [3, 5000])
+def test_parts_that_are_no_languages_are_one_line_of_some_of_them(
+    tmp_path: Path, count: int
+) -> None:
+    rows = [{**QA, "id": f"{k:04}\nx"} for k in range(count)]
+    with pytest.raises(UserError) as error:
+        read(tmp_path, rows, "tydiqa", part="bengali")
+    said = str(error.value)
+    assert "\n" not in said
+    assert "found no rows of bengali, expected one of 0000 x, 0001 x, 0002 x" in said
+    assert len(said) < 300
+    assert said.endswith("(5,000 in all)") == (count == 5000)
+
+
+@pytest.mark.parametrize("ids", [[7], [["swahili-1"]], [None]])
+def test_a_part_cannot_be_taken_by_a_column_without_text(tmp_path: Path, ids: list[object]) -> None:
+    rows = [{**QA, "id": value} for value in ids]
+    with pytest.raises(UserError, match="set/train: row 1: id: found nothing, expected text that"):
+        read(tmp_path, rows, "tydiqa", part="swahili")
+    rows = [{name: value for name, value in QA.items() if name != "id"}]
+    with pytest.raises(UserError, match="set/train: row 1: id: found nothing, expected text that"):
+        read(tmp_path, rows, "tydiqa", part="swahili")
+
+
 @pytest.mark.parametrize(
     ("repo", "config", "form"),
     [
@@ -165,13 +189,12 @@ def test_a_part_that_is_not_there_is_a_user_error_that_names_those_there_are(
     ],
 )
 def test_a_known_set_s_form_is_named(repo: str, config: str, form: str) -> None:
-    assert form_of(repo, config) == form
+    assert known_form(repo, config) == form
 
 
 @pytest.mark.parametrize(("repo", "config"), [("some/set", "x"), ("nyu-mll/glue", "cola")])
-def test_a_set_without_a_form_is_a_user_error_that_says_what_to_do(repo: str, config: str) -> None:
-    with pytest.raises(UserError, match=f"{repo}, config {config}: found no form .* your own"):
-        form_of(repo, config)
+def test_a_set_that_is_not_known_has_no_form(repo: str, config: str) -> None:
+    assert known_form(repo, config) is None
 
 
 def test_an_unknown_form_is_a_user_error(tmp_path: Path) -> None:

@@ -71,7 +71,8 @@ NONE: dict[str, Any] = {"text": [], "answer_start": []}
 EXPECTED: dict[str, Any] = {
     "squad-v1.1": {"id": "2", "context": OUSE, "question": "What rises there?",
                    "answers": {"text": ["The Ouse", "Ouse"], "answer_start": [0, 4]}},
-    "squad-v2": {"id": "2", "context": OUSE, "question": "How long is it?", "answers": NONE},
+    "squad-v2": {"id": "e084f2cad7419f1b", "context": OUSE, "question": "How long is it?",
+                 "answers": NONE},
     "xquad": {"id": "2", "context": OUSE, "question": "How long is it?", "answers": NONE},
     "mnli": {"sentence1": "It rains.", "sentence2": "Nothing falls.", "label": 2},
     "qqp": {"sentence1": "Is it raining?", "sentence2": "Is it cold?", "label": 0},

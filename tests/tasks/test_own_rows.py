@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import random
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xtl.data.subsets import ranking, row_digests
 from xtl.errors import UserError
 from xtl.tasks.own_rows import OwnRows, own_rows
 from xtl.tasks.schema import problem
@@ -63,9 +65,18 @@ def test_other_columns_of_the_file_are_left_out(read: Callable[..., Rows]) -> No
     assert read("a.jsonl", [asked(title="Ouse", n=1)], "span-qa") == [asked()]
 
 
-def test_an_id_is_made_where_there_is_none(read: Callable[..., Rows]) -> None:
-    rows = read("a.jsonl", [asked(id=None), asked(id=None)], "span-qa")
-    assert [row["id"] for row in rows] == ["1", "2"]
+def test_an_id_is_made_of_the_row_where_there_is_none(read: Callable[..., Rows]) -> None:
+    records = [asked(id=None), asked(id=None, question="When?"), asked(id=None)]
+    ids = [row["id"] for row in read("a.jsonl", records, "span-qa")]
+    assert ids[0] == ids[2] != ids[1]
+    assert [row["id"] for row in read("a.jsonl", records[::-1], "span-qa")] == ids[::-1]
+
+
+def test_an_id_that_is_made_is_the_same_whatever_the_file_s_format(
+    read: Callable[..., Rows],
+) -> None:
+    text = f"context,question,answer_text\n{CONTEXT},Where?,York\n"
+    assert read("a.csv", text, "span-qa") == read("a.jsonl", [asked(id=None)], "span-qa")
 
 
 def test_a_number_is_an_id(read: Callable[..., Rows]) -> None:
@@ -114,6 +125,16 @@ def test_answers_may_be_in_two_columns(read: Callable[..., Rows]) -> None:
 def test_the_start_of_an_answer_may_be_absent(read: Callable[..., Rows]) -> None:
     record = asked(answers=None, answer_text="York")
     assert read("a.jsonl", [record], "span-qa") == [asked()]
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_starts_are_read_whether_or_not_the_first_question_has_an_answer(
+    read: Callable[..., Rows], step: int
+) -> None:
+    lines = [f"{CONTEXT},What?,The Ouse,26\n", f"{CONTEXT},When?,,\n"][::step]
+    text = "context,question,answer_text,answer_start\n" + "".join(lines)
+    rows = read("a.csv", text, "span-qa")
+    assert sorted(row["answers"]["answer_start"] for row in rows) == [[], [26]]
 
 
 def test_a_wrong_start_is_moved_to_the_nearest_place_and_counted(tmp_path: Path) -> None:
@@ -238,6 +259,10 @@ FAULTS: list[tuple[str, str, Any, str, dict[str, Any], str]] = [
      "line 2: column answer_text: found nothing, expected text (empty: no answer)"),
     ("an id that ends", "a.jsonl", [pair(0) | {"id": "a"}, pair(0)], "sentence-pair", {},
      "line 2: column id: found nothing, expected text, as in the first record"),
+    ("an id that begins", "a.jsonl", [pair(0), pair(0) | {"id": "a"}], "sentence-pair", {},
+     "line 2: column id: found 'a', expected nothing, as in the first record"),
+    ("a question's id that begins", "a.jsonl", [asked(id=None), asked()], "span-qa", {},
+     "line 2: column id: found 'a', expected nothing, as in the first record"),
     ("an id that is a list", "a.jsonl", [pair(0) | {"id": "a"}, pair(0) | {"id": ["a"]}],
      "sentence-pair", {}, "line 2: column id: found ['a'], expected text"),
     ("a class that is none", "a.jsonl", [pair("maybe")], "sentence-pair", {"labels": NLI},
@@ -356,6 +381,25 @@ def test_canonical_rows_come_back_from_formats_with_types(
         "a.parquet": lambda path: pq.write_table(pa.Table.from_pylist(rows), path),
     }
     assert read_back(name, writers[name], family) == rows
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data(), shuffle=st.randoms(use_true_random=False), seed=st.integers(0, 9))
+@pytest.mark.parametrize("family", CANONICAL)
+def test_a_shuffled_file_has_the_same_subsets(
+    family: str, data: st.DataObject, shuffle: random.Random, seed: int
+) -> None:
+    rows = data.draw(st.lists(CANONICAL[family], min_size=2, max_size=12))
+    bare = [{name: value for name, value in row.items() if name != "id"} for row in rows]
+    count = data.draw(st.integers(1, len(rows)))
+    shuffled = shuffle.sample(bare, len(bare))
+    assert drawn_of(bare, family, seed, count) == drawn_of(shuffled, family, seed, count)
+
+
+def drawn_of(records: Rows, family: str, seed: int, count: int) -> Rows:
+    """The rows of a subset, of a file of these records."""
+    rows = read_back("a.jsonl", lambda path: path.write_bytes(_jsonl(records).encode()), family)
+    return [rows[place] for place in ranking(row_digests(rows), seed)[:count]]
 
 
 def flat(row: dict[str, Any]) -> dict[str, Any]:

@@ -22,8 +22,9 @@ from tests.tiny import tokenizer_into
 from xtl.data.tokens import DATA
 from xtl.errors import UserError
 from xtl.model.tokenizer import load_tokenizer
-from xtl.tasks import pools, span_maker, tokenising
+from xtl.tasks import pools, span_maker
 from xtl.tasks.family import Feature
+from xtl.tasks.pool_facts import facts_of
 from xtl.tasks.pools import Pool, PoolRequest, has_pool, open_pool
 from xtl.tasks.settings import DecodingSettings, Recipe
 from xtl.tasks.span_maker import MAKER
@@ -122,7 +123,7 @@ def test_paragraphs_are_drawn_whole_where_that_is_asked_for(pool: Pool) -> None:
 
 def test_the_class_of_each_row_is_kept_beside_the_tokens() -> None:
     rows = [{"sentence1": str(k), "sentence2": "b", "label": int(k % 4 == 0)} for k in range(80)]
-    facts = tokenising._facts_of([rows[:50], rows[50:]], "sentence-pair")
+    facts = facts_of([rows[:50], rows[50:]], "sentence-pair")
     assert facts["strata"].tolist() == [row["label"] for row in rows]
     assert len(facts["digests"]) == 80
     assert len(facts["groups"]) == 0

@@ -50,22 +50,42 @@ def test_a_row_with_several_moved_answers_counts_once(tmp_path: Path) -> None:
 
 def test_an_answer_that_its_context_lacks_is_left_out_of_training(tmp_path: Path) -> None:
     rows = [question("Tana ni mto.", "Nile", name="a", start=0), question("Tana.", "Tana")]
-    found = read(tmp_path, rows, "squad", split="train")
+    found = read(tmp_path, rows, "squad", trained=True)
     assert found.rows["id"][:] == ["q"]
     assert found.faults == {repairs.LOST: 1}
 
 
-def test_an_answer_that_its_context_lacks_stays_in_an_evaluation(tmp_path: Path) -> None:
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_an_answer_that_its_context_lacks_stays_in_an_evaluation(
+    tmp_path: Path, split: str
+) -> None:
     rows = [question("Tana ni mto.", "Nile", name="a", start=0), question("Tana.", "Tana")]
-    found = read(tmp_path, rows, "squad", split="validation")
+    found = read(tmp_path, rows, "squad", split=split)
     assert found.rows.to_list() == rows
     assert found.faults == {repairs.KEPT: 1}
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_answers_are_mended_alike_however_the_rows_are_batched(
+    tmp_path: Path, trained: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        question("Tana ni mto.", answer, name=f"{k} {answer}", start=start)
+        for k in range(4)
+        for answer, start in (("Tana", 0), ("mto", 2), ("Nile", 0))
+    ]
+    whole = read(tmp_path, rows, "squad", trained=trained)
+    monkeypatch.setattr(repairs, "_BATCH_ROWS", 5)
+    pieces = read(tmp_path, rows, "squad", trained=trained)
+    assert pieces.rows.to_list() == whole.rows.to_list()
+    lost = repairs.LOST if trained else repairs.KEPT
+    assert pieces.faults == whole.faults == {repairs.MOVED: 4, lost: 4}
 
 
 def test_a_training_row_keeps_its_answers_if_it_has_another_one(tmp_path: Path) -> None:
     row = question("Tana ni mto.", "Tana")
     row["answers"] = {"text": ["Nile", "Tana"], "answer_start": [0, 0]}
-    found = read(tmp_path, [row], "squad", split="train")
+    found = read(tmp_path, [row], "squad", trained=True)
     assert found.rows[0]["answers"] == {"text": ["Tana"], "answer_start": [0]}
 
 
@@ -124,6 +144,16 @@ def test_tokens_without_text_or_tag_are_taken_out(tmp_path: Path) -> None:
     assert found.rows["tokens"][:] == [["Ann", "sleeps"], ["Bo"], ["It", "rains"]]
     assert found.rows["tags"][:] == [["B", "O"], ["B"], ["O", "O"]]
     assert found.faults == {repairs.EMPTY_TOKEN: 2}
+
+
+def test_tokens_are_mended_alike_however_the_rows_are_batched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [tagged(["Ann", " "], ["B", "O"]), tagged([], []), tagged([""], ["O"])] * 3
+    monkeypatch.setattr(repairs, "_BATCH_ROWS", 2)
+    found = read(tmp_path, rows, "own:tagging")
+    assert found.rows.to_list() == [tagged(["Ann"], ["B"])] * 3
+    assert found.faults == {repairs.EMPTY_TOKEN: 3, repairs.NO_TOKENS: 6}
 
 
 def test_sentences_without_tokens_are_left_out(tmp_path: Path) -> None:

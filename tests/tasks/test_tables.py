@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 from collections import Counter
 from hashlib import sha256
 from pathlib import Path
@@ -18,10 +19,10 @@ from tests.tasks.records import question
 from tests.tasks.snapshots import read, write
 from xtl.data import lookup
 from xtl.errors import UserError
-from xtl.tasks import repairs
+from xtl.tasks import repairs, tables
 from xtl.tasks.catalogue import EVALUATION_SETS, TASKS
 from xtl.tasks.entries import DatasetRef
-from xtl.tasks.forms import form_of
+from xtl.tasks.forms import form_named, known_form
 from xtl.tasks.tables import content_hash, read_table, texts
 
 NLI = ("entailment", "neutral", "contradiction")
@@ -221,6 +222,31 @@ def test_reading_a_table_of_parquet_imports_no_torch(tmp_path: Path) -> None:
     assert subprocess.run([sys.executable, "-c", program, tmp_path], check=False).returncode == 0
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("form", "row"),
+    [
+        ("own:span-qa", question("Tana ni mto. " * 100, "mto", start=8)),
+        ("own:tagging", {"tokens": ["mto"] * 200, "tags": ["N"] * 200}),
+    ],
+)
+def test_rows_are_plain_objects_a_batch_at_a_time(
+    form: str, row: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repairs, "_BATCH_ROWS", 100)
+    pool = [{**row, "id": str(number)} for number in range(4000)]
+    write(tmp_path, pool)
+    ref = DatasetRef("our/set", "set", "train", form)
+    canonical, _ = tables._shaped(tmp_path, ref, form_named(form), (), None)
+    tracemalloc.start()
+    for repair in form_named(form).repairs:
+        canonical, _ = repair(canonical, ref, False)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(canonical) == 4000
+    assert peak < 4 * 2**20
+
+
 # ---- the demo's records -----------------------------------------------------------------------
 def test_the_demo_s_tables_are_as_large_as_the_catalogue_says_and_faultless(tmp_path: Path) -> None:
     lookup.build(tmp_path)
@@ -271,7 +297,7 @@ def test_every_config_of_the_hub_s_records_loads_with_its_faults_counted() -> No
             configs += 1
             for split in info["splits"]:
                 name, config = split["name"], info["config_name"]
-                ref = DatasetRef(repo, config, name, form_of(repo, config))
+                ref = DatasetRef(repo, config, name, known_form(repo, config) or "none")
                 table = read_table(hub / repo, ref)
                 left_out = table.faults.get(repairs.UNLABELLED, 0)
                 assert len(table.rows) + left_out == split["num_examples"], (repo, config, name)

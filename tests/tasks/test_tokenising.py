@@ -140,6 +140,45 @@ def test_any_number_of_processes_gives_the_same_bytes(
 
 
 @pytest.mark.slow
+def test_a_process_that_ends_is_told_as_that_and_its_own_words_stand_above(
+    tmp_path: Path, tokenizer_folder: Path
+) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        """
+import os, sys
+from pathlib import Path
+
+if __name__ != "__main__":  # a process that shares the work runs this file too
+    print("libfoo.so: cannot open shared object file", file=sys.stderr, flush=True)
+    os._exit(3)
+
+from tests.tasks.pools import request_for
+from tests.tasks.test_tokenising import many
+from xtl.errors import UserError
+from xtl.tasks.tokenising import ensure_pool
+
+mirror, folder = map(Path, sys.argv[1:])
+rows = many(2100)
+try:
+    ensure_pool(mirror, request_for(rows, folder), lambda: rows, folder, processes=2, report=print)
+except UserError as error:
+    print(error, file=sys.stderr)
+"""
+    )
+    done = subprocess.run(
+        [sys.executable, program, tmp_path / "mirror", tokenizer_folder],
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+    *above, line = done.stderr.strip().splitlines()
+    assert "libfoo.so: cannot open shared object file" in above
+    assert "tokenising own: found that one of 2 processes ended" in line
+    assert "its own words stand above" in line
+    assert not [*(tmp_path / "mirror").glob(".tokens/??/*")]
+
+
+@pytest.mark.slow
 def test_thirty_two_processes_that_ask_for_one_cold_cache_tokenise_it_once(
     tmp_path: Path, tokenizer_folder: Path
 ) -> None:

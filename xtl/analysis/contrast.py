@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from xtl.analysis.summary import OWN_RECIPE
 from xtl.sweep.manifest import Primary
 from xtl.tasks.catalogue import TARGETS
 
@@ -98,7 +99,7 @@ def t_interval(values: Sequence[float], level: float) -> tuple[float, float] | N
 
 def _declared(table: pd.DataFrame, primary: Primary) -> pd.DataFrame:
     place = {
-        "task": primary.task, "arm": primary.arm, "target": primary.target,
+        "task": primary.task, "arm": primary.arm, "target": primary.target, "recipe": OWN_RECIPE,
         "set": primary_set(primary), "metric": primary.metric,
     }  # fmt: skip
     chosen = table["language"].isin(primary.languages)

@@ -7,12 +7,14 @@ of infrastructure says nothing about the question.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import pandas as pd
 
+from xtl.analysis.summary import OWN_RECIPE
+from xtl.sweep.cells import Cell
 from xtl.sweep.plan import Plan
 from xtl.sweep.shard import Shard
 
@@ -69,18 +71,44 @@ class Covered:
         return self.state.kind
 
 
-def coverage(plan: Plan, states: Mapping[str, ShardState]) -> dict[Kind, list[Covered]]:
-    """Each kind's shards in the plan's order; a shard without a state is missing."""
+def coverage(
+    plan: Plan, states: Mapping[str, ShardState], *, control: bool = False
+) -> dict[Kind, list[Covered]]:
+    """Each kind's shards in the plan's order; a shard without a state is missing.
+
+    Of all shards but those that the strong control alone asks for, or of these alone.
+    """
+    alone = control_shards(plan)
     covered: dict[Kind, list[Covered]] = {kind: [] for kind in KINDS}
     for shard in plan.shards.values():
-        entry = Covered(shard, states.get(shard.id, ShardState("not run")))
-        covered[entry.kind].append(entry)
+        if (shard.id in alone) == control:
+            entry = Covered(shard, _state(states, shard.id))
+            covered[entry.kind].append(entry)
     return covered
 
 
+def control_shards(plan: Plan) -> set[str]:
+    """Shards that the strong control asks for, and no other cell."""
+    asked = {shard for cell in plan.cells if cell.recipe != OWN_RECIPE for shard in _shards(cell)}
+    if not asked:
+        return asked
+    return asked.difference(
+        shard for cell in plan.cells if cell.recipe == OWN_RECIPE for shard in _shards(cell)
+    )
+
+
+def _shards(cell: Cell) -> Iterator[str]:
+    yield from filter(None, (cell.intermediate, cell.checkpoint))
+    yield from (shard for _, shard in cell.evaluations)
+
+
+def _state(states: Mapping[str, ShardState], shard: str) -> ShardState:
+    return states.get(shard, ShardState("not run"))
+
+
 def diverged(plan: Plan, states: Mapping[str, ShardState]) -> set[str]:
-    """Shards that diverged, and all that descend from them."""
-    found = {entry.shard.id for entry in coverage(plan, states)["diverged"]}
+    """Shards that diverged, and all that descend from them: the strong control's too."""
+    found = {shard for shard in plan.shards if _state(states, shard).kind == "diverged"}
     for shard in plan.shards.values():  # parents come first
         if found.intersection(shard.parents):
             found.add(shard.id)

@@ -26,6 +26,9 @@ WITH_ENGLISH = "mean_with_english"
 WITHOUT_ENGLISH = "mean_without_english"
 GAP = "gap"
 
+OWN_RECIPE = ""
+"""What the table says of a target that is trained as the manifest has it."""
+
 GROUPS: dict[str, str] = {
     LOW: "mean over low-resource languages (under 10 GiB of CC-100, English not among them)",
     HIGH: "mean over the other languages (10 GiB of CC-100 or more, English not among them)",
@@ -48,9 +51,13 @@ def members(group: str, languages: Sequence[str]) -> list[str]:
     return chosen.get(group, [])
 
 
-def series(table: pd.DataFrame) -> pd.DataFrame:
-    """Columns `CHAIN`, `series`, `value`: each replicate's languages and groups at each size."""
-    by_language = table[[*CHAIN, "language", "value"]].rename(columns={"language": "series"})
+def series(table: pd.DataFrame, recipe: str = OWN_RECIPE) -> pd.DataFrame:
+    """Columns `CHAIN`, `series`, `value`: each replicate's languages and groups at each size.
+
+    Of one recipe of the targets: another is another curve.
+    """
+    chosen = table[table["recipe"] == recipe]
+    by_language = chosen[[*CHAIN, "language", "value"]].rename(columns={"language": "series"})
     if by_language.empty:
         return by_language
     groups = [_groups(curve) for _, curve in by_language.groupby(CURVE, sort=False)]

@@ -20,8 +20,8 @@ from xtl.tasks.catalogue import EVALUATION_SETS
 from xtl.tracking.record import RunRecord
 
 COLUMNS = (
-    "task", "size", "examples", "arm", "seed", "target", "set", "language", "metric", "value",
-    "shard", "name", "attempt", "source",
+    "task", "size", "examples", "arm", "seed", "target", "recipe", "set", "language", "metric",
+    "value", "shard", "name", "attempt", "source",
 )  # fmt: skip
 
 Results = Mapping[str, Mapping[str, Mapping[str, float]]]
@@ -36,8 +36,9 @@ def build_table(plan: Plan, runs: Mapping[str, RunRecord]) -> pd.DataFrame:
 
     `runs` is by shard id. `value` is in percent, NaN where the run is missing or does not say;
     then the set's metrics are those that other runs of the set logged, or its headline alone.
-    `target` is "" for the intermediate checkpoint itself. `attempt` is 0 and `source` "" where
-    there is no run. `name` is the shard's name for people.
+    `target` is "" for the intermediate checkpoint itself, `recipe` where it is the manifest's own:
+    the rows of any other are the strong control's, and no curve's. `attempt` is 0 and `source` ""
+    where there is no run. `name` is the shard's name for people.
     """
     metrics = _metrics_by_set(plan, runs)
     rows = [
@@ -55,7 +56,8 @@ def _rows(
     run: RunRecord | None,
 ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
     place = (
-        cell.task, cell.size, cell.examples, cell.arm, cell.seed, cell.target or "", set_name,
+        cell.task, cell.size, cell.examples, cell.arm, cell.seed, cell.target or "", cell.recipe,
+        set_name,
     )  # fmt: skip
     origin = (shard, plan.shards[shard].name, run.attempt if run else 0, run.source if run else "")
     values = evaluations(run) if run else {}

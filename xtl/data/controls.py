@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from xtl.data.leakage import WORD
 from xtl.data.subsets import Indices, Keys, key_bytes, ranking
+from xtl.data.words import WORD
 
 Row = Mapping[str, Any]
 

@@ -18,6 +18,7 @@ from xtl.errors import UserError
 
 if TYPE_CHECKING:
     import datasets
+    import pyarrow as pa
 
 _BATCH_ROWS = 10_000
 _PIECE = re.compile(r"(?P<split>\w+)-\d{5}-of-\d{5}\.parquet")
@@ -149,7 +150,17 @@ def _from_parquet(folder: Path, config: str, files: list[Path]) -> datasets.Data
     table = pa.concat_tables([pq.read_table(path, partitioning=None) for path in files])
     features = _card_features(folder, config) or datasets.Features.from_arrow_schema(table.schema)
     schema = features.arrow_schema
-    return datasets.Dataset(datasets.table.InMemoryTable(table.select(schema.names).cast(schema)))
+    return in_memory(table.select(schema.names).cast(schema))
+
+
+def in_memory(table: pa.Table) -> datasets.Dataset:
+    """The table as a data set. With a fingerprint of its own, as the library would hash all rows
+    to make one, and take twice their memory."""
+    import datasets
+    from datasets.fingerprint import generate_random_fingerprint
+
+    fingerprint = generate_random_fingerprint()
+    return datasets.Dataset(datasets.table.InMemoryTable(table), fingerprint=fingerprint)
 
 
 def _card_features(folder: Path, config: str) -> datasets.Features | None:
@@ -189,14 +200,13 @@ def _chosen(folder: Path, config: str) -> dict[str, Any]:
 
 
 def _collected(stream: datasets.IterableDataset) -> datasets.Dataset:
-    import datasets
     import pyarrow as pa
 
     table = pa.concat_tables(stream.with_format("arrow").iter(batch_size=_BATCH_ROWS))
     if stream.features is None:
-        return datasets.Dataset(datasets.table.InMemoryTable(table))
+        return in_memory(table)
     schema = stream.features.arrow_schema  # it names class labels, which a bare table has lost
-    return datasets.Dataset(datasets.table.InMemoryTable(table.select(schema.names).cast(schema)))
+    return in_memory(table.select(schema.names).cast(schema))
 
 
 def _no_split(folder: Path, config: str, split: str, there: Iterable[str]) -> str:

@@ -26,17 +26,23 @@ _encode = json.JSONEncoder(sort_keys=True, default=str).encode
 
 
 def row_digests(rows: Iterable[Mapping[str, Any]]) -> Digests:
-    """Of each row's `id` if every row has one of its own, else of all that the row holds.
+    """Of each row's `id` if every row of the pool has one of its own, else of all that it holds.
 
-    So a pool and its translation, which keeps the ids, have the same subsets. One pass.
+    So a pool and its translation have the same subsets exactly where both have the same ids, each
+    once. Not where a row lacks an id, nor where several tables of one pool share them (a
+    translation into German and Russian read together): the whole pool goes by content then, which
+    a translation changes. The order of rows has no say in either case. One pass.
     """
-    contents: list[bytes] = []
-    ids: dict[bytes, None] | None = {}
+    contents, ids = bytearray(), bytearray()
+    all_have_one = True
     for row in rows:
-        contents.append(_digest(_encode(row).encode()))
-        ids = _with_id(ids, row.get("id"))
-    digests = list(ids) if ids is not None else contents
-    return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, DIGEST_BYTES)
+        contents += _digest(_encode(row).encode())
+        name = row.get("id")
+        all_have_one = all_have_one and name is not None
+        if all_have_one:
+            ids += _digest(f"id\0{name}".encode())
+    named = _as_digests(ids)
+    return named if all_have_one and _are_unique(named) else _as_digests(contents)
 
 
 def ranking(
@@ -91,15 +97,14 @@ def _digest(content: bytes) -> bytes:
     return hashlib.sha256(content).digest()[:DIGEST_BYTES]
 
 
-def _with_id(ids: dict[bytes, None] | None, name: object) -> dict[bytes, None] | None:
-    """The ids so far and one more; None once a row has none, or one that was there before."""
-    if ids is None or name is None:
-        return None
-    digest = _digest(f"id\0{name}".encode())
-    if digest in ids:
-        return None
-    ids[digest] = None
-    return ids
+def _as_digests(joined: bytearray) -> Digests:
+    return np.frombuffer(bytes(joined), dtype=np.uint8).reshape(-1, DIGEST_BYTES)
+
+
+def _are_unique(digests: Digests) -> bool:
+    halves = digests.view(np.uint64)
+    ordered = halves[np.lexsort((halves[:, 1], halves[:, 0]))]
+    return not bool((ordered[1:] == ordered[:-1]).all(axis=1).any())
 
 
 def _ranks(keys: Keys, prefix: str) -> NDArray[np.uint64]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from xtl.errors import UserError
 from xtl.launch.measure import locked_model
 from xtl.sweep.lock import Lock, LockedModel
-from xtl.sweep.needs import OWN, Need, is_file
+from xtl.sweep.needs import Need
 
 if TYPE_CHECKING:
     from xtl.data.mirror import Mirror, Snapshot
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 Report = Callable[[str], None]
 ANEW = "start a new sweep folder, or see what a newer one would change: `xtl prepare --update`"
+
+
+def is_own(need: Need) -> bool:
+    """Whether it comes from a user's files."""
+    return need.place is not None and need.place.path is not None
 
 
 def pinned(lock: Lock) -> dict[str, str]:
@@ -60,7 +65,7 @@ class Fetching:
     def _data(self, repo: str, needs: list[Need], locked: str | None) -> Path:
         if locked and self.mirror.has(repo, locked):
             return self.mirror.find(repo, locked)
-        own = repo.startswith(f"{OWN}/")
+        own = is_own(needs[0])
         found = self._own(repo, needs) if own else self._obtain(repo, "dataset", locked)
         if locked and found.revision != locked:
             raise self._other("tables", repo, found.revision, locked)
@@ -79,7 +84,10 @@ class Fetching:
         place = first.place
         assert place is not None
         assert place.path is not None
-        if not is_file(place):
+        if not place.is_file:
+            if not Path(place.path).is_dir():
+                suffixes = "a file's name ends in .jsonl, .csv and the like, or has a `format`"
+                raise UserError(f"{place.path}: found no such folder, expected one ({suffixes})")
             return from_folder(Path(place.path), self.report)
         configs = [need.ref.config for need in needs]
         files = {config: Path(place.path.replace("{language}", config)) for config in configs}

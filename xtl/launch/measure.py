@@ -31,7 +31,8 @@ class Reader:
     def read(self, need: Need) -> TableRows:
         from xtl.tasks.tables import read_table
 
-        return read_table(self.folders[need.ref.repo], need.ref, need.labels)
+        folder = self.folders[need.ref.repo]
+        return read_table(folder, need.ref, need.labels, trained=need.trained)
 
     def texts(self, need: Need) -> Iterator[str]:
         """What a reader of the table would read: passages, sentences, choices."""

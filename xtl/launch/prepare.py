@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import filterfalse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xtl.data.leakage import Index, Overlap
-from xtl.launch.fetching import Fetching, Report, pinned
+from xtl.launch.fetching import Fetching, Report, is_own, pinned
 from xtl.launch.measure import Reader, locked_table, read_tokenizer
 from xtl.sweep.lock import Lock, LockedTable, key_of, pair_of
 from xtl.sweep.manifest import Manifest
@@ -39,9 +40,11 @@ def resolve(
     """
     fetching = Fetching(mirror, cache, report)
     kept = lock if lock and lock.model.repo == manifest.model.repo else None
+    wanted, at = needs(manifest), pinned(kept) if kept else {}
+    # What is wrong with files of one's own is quick to say.
+    folders = fetching.data(filter(is_own, wanted), at)
     model = fetching.model(manifest.model.repo, kept.model if kept else None)
-    wanted = needs(manifest)
-    reader = Reader(fetching.data(wanted, pinned(kept) if kept else {}))
+    reader = Reader(folders | fetching.data(filterfalse(is_own, wanted), at))
     tokenizer = read_tokenizer(mirror.find(model.repo, model.revision))
     tables = dict(kept.tables) if kept else {}
     new = [need for need in wanted if key_of(need.ref) not in tables]
@@ -71,10 +74,11 @@ def _overlaps(
     manifest: Manifest, checked: set[str], reader: Reader, report: Report
 ) -> dict[str, Overlap]:
     """What the pairs of tables that are not in `checked` share, where they share anything."""
-    new = {
-        training: [other for other in asked if pair_of(training.ref, other.ref) not in checked]
-        for training, asked in passage_pairs(manifest).items()
-    }
+    new: dict[Need, list[Need]] = {}
+    left = _pairs(manifest) - checked
+    for training, asked in passage_pairs(manifest).items():
+        new[training] = [other for other in asked if pair_of(training.ref, other.ref) in left]
+        left -= {pair_of(training.ref, other.ref) for other in asked}  # tasks may share a table
     index = _index({other for asked in new.values() for other in asked}, reader, report)
     found: dict[str, Overlap] = {}
     for training, asked in new.items():

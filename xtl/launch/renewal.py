@@ -11,7 +11,7 @@ from xtl.sweep.shard import Shard
 
 @dataclass(frozen=True)
 class Change:
-    """A model or a table that is another revision, or new, in a newer lock.
+    """A model or a table that is another revision, from another place, or new, in a newer lock.
 
     `rows` are those of a table, 0 where there is none. `same`: its content is what it was, so that
     no shard changes with it.
@@ -37,7 +37,7 @@ def changes(old: Lock, new: Lock) -> list[Change]:
         before = old.tables.get(key)
         if before is None:
             found.append(Change(key, "", table.revision, 0, table.rows, False))
-        elif before.revision != table.revision:
+        elif (before.revision, before.place) != (table.revision, table.place):
             same = before.content == table.content
             found.append(
                 Change(key, before.revision, table.revision, before.rows, table.rows, same)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xtl.data.mirror import Mirror
+from xtl.errors import UserError
+from xtl.files import names_in
 from xtl.launch.abilities import can_run
 from xtl.sweep.plan import Plan
 from xtl.sweep.shard import EvaluateSpec, Part, Table, TrainSpec
@@ -25,32 +28,44 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a pool: its tables, one after another, and the names of their labels."""
+    """The rows of a pool: its tables, one after another, the names of their labels, and whether
+    they are read as what is trained on."""
 
     tables: tuple[Table, ...]
     labels: tuple[str, ...]
+    trained: bool
 
     def read(self, mirror: Mirror) -> datasets.Dataset:
-        """Canonical rows, out of the mirror."""
+        """Canonical rows, out of the mirror. UserError where they are not those that are locked."""
         import datasets
 
-        from xtl.tasks.tables import read_table
-
-        read = []
-        for table in self.tables:
-            ref = DatasetRef(table.repo, table.config, table.split, table.form, table.part)
-            folder = mirror.find(table.repo, table.revision)
-            read.append(read_table(folder, ref, self.labels).rows)
+        read = [self._read(mirror, table) for table in self.tables]
         return read[0] if len(read) == 1 else datasets.concatenate_datasets(read)
+
+    def _read(self, mirror: Mirror, table: Table) -> datasets.Dataset:
+        from xtl.tasks.tables import content_hash, read_table
+
+        ref = DatasetRef(table.repo, table.config, table.split, table.form, table.part)
+        folder = mirror.find(table.repo, table.revision)
+        rows = read_table(folder, ref, self.labels, trained=self.trained).rows
+        found = content_hash(rows)
+        if found != table.content:
+            raise UserError(
+                f"{folder}: {ref.config}/{ref.split}: found content {found[:16]}…, expected "
+                f"{table.content[:16]}…, as it is locked: the mirror, or how xtl reads it, has "
+                "changed since: see `xtl prepare --update`"
+            )
+        return rows
 
 
 def rows_of_part(part: Part) -> Rows:
     task = TASKS.get(part.task)  # masked LM is none of the catalogue's
-    return Rows(part.data, task.labels if task else ())
+    return Rows(part.data, task.labels if task else (), trained=True)
 
 
 def rows_of_language(spec: EvaluateSpec, table: Table) -> Rows:
-    return Rows((table,), EVALUATION_SETS[spec.set].labels)
+    labels = EVALUATION_SETS[spec.set].labels
+    return Rows((table,), labels, trained=spec.held_out is not None)
 
 
 @dataclass(frozen=True)
@@ -108,6 +123,15 @@ class Tokens:
                 processes=processes,
                 report=report,
             )
+
+    def clear(self) -> None:
+        """Remove what a builder that was killed as it ended left of a pool that is there."""
+        from xtl.tasks.pools import CACHE
+
+        cache = self.mirror.root / CACHE
+        for key in names_in(cache / ".building"):
+            if (cache / key[:2] / key).is_dir():
+                shutil.rmtree(cache / ".building" / key, ignore_errors=True)
 
     def open_part(self, spec: TrainSpec, part: Part) -> Pool:
         from xtl.tasks.pools import open_pool

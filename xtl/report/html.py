@@ -11,11 +11,20 @@ from jinja2 import Environment, StrictUndefined
 from xtl.analysis.coverage import KINDS, Covered, Kind, coverage
 from xtl.analysis.summary import GROUPS
 from xtl.report import numbers
+from xtl.report.control import control_tables
 from xtl.report.data import ReportData
 from xtl.report.pictures import Picture, pictures, retrieval_pictures
+from xtl.report.soundness import FAULT_HEADINGS, OVERLAP_HEADINGS, soundness
 from xtl.report.tables import covariates, group_table, language_row, secondary
 from xtl.report.views import View, is_low, make_views
-from xtl.report.wording import UNDECLARED, coverage_line, group_line, headline, treated_table
+from xtl.report.wording import (
+    UNDECLARED,
+    control_line,
+    coverage_line,
+    group_line,
+    headline,
+    treated_table,
+)
 from xtl.sweep.choices import Engine
 
 QUESTION = (
@@ -41,8 +50,13 @@ def render(data: ReportData) -> str:
         curves=[_curve(data, views, view) for view in views if not view.retrieval],
         retrieval=retrieval_pictures([view for view in views if view.retrieval]),
         secondary=secondary(table, data),
+        control=control_tables(table, data),
         covariates=[covariates(data, view) for view in views if not view.retrieval][:1],
+        soundness=soundness(data),
+        fault_headings=FAULT_HEADINGS,
+        overlap_headings=OVERLAP_HEADINGS,
         coverage_line=coverage_line(data),
+        control_line=control_line(data),
         kinds=_kinds(data),
         lock_text=data.lock.model_dump_json(indent=1) if data.lock else "",
         number=numbers,
@@ -138,8 +152,6 @@ def _curve(data: ReportData, views: Sequence[View], view: View) -> Curve:
 def _kinds(data: ReportData) -> list[tuple[Kind, str, list[Covered]]]:
     """The kinds that need a word, each with its shards; what is done needs none."""
     found = coverage(data.plan, data.states)
-    return [
-        (kind, KINDS[kind], entries)
-        for kind, entries in found.items()
-        if entries and kind != "done"
-    ]
+    control = coverage(data.plan, data.states, control=True)
+    both = {kind: [*found[kind], *control[kind]] for kind in KINDS if kind != "done"}
+    return [(kind, KINDS[kind], entries) for kind, entries in both.items() if entries]

@@ -45,6 +45,11 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
+def percent(share: float) -> str:
+    """`10%`, `12.5%`."""
+    return f"{100 * share:g}%"
+
+
 def short_count(value: int) -> str:
     """`819`, `4,096`, `39.9k`, `1.1M`: for the ticks of an axis."""
     if value < 10_000:

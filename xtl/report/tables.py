@@ -36,11 +36,11 @@ def group_table(views: Sequence[View], view: View) -> tuple[list[str], list[list
         [
             label,
             numbers.count(examples),
-            _shown(view.level(main, label)),
+            shown(view.level(main, label)),
             numbers.signed(view.gain(main, label).mean),
             _range(view.level(main, label)),
-            *(_shown(view.level(name, label)) for name in columns),
-            *(_shown(other.level(WITHOUT_ENGLISH, label)) for other in retrieval.values()),
+            *(shown(view.level(name, label)) for name in columns),
+            *(shown(other.level(WITHOUT_ENGLISH, label)) for other in retrieval.values()),
         ]
         for label, examples in view.sizes
     ]
@@ -51,10 +51,11 @@ def language_row(view: View, code: str) -> list[str]:
     """A language's name, its mean at each size, and its gain at the largest."""
     last = view.largest
     gain = numbers.signed(view.gain(code, last[0]).mean) if last else numbers.ABSENT
-    return [series_name(code), *(_shown(view.level(code, size)) for size, _ in view.sizes), gain]
+    return [series_name(code), *(shown(view.level(code, size)) for size, _ in view.sizes), gain]
 
 
-def _shown(point: Point) -> str:
+def shown(point: Point) -> str:
+    """The mean, with a star where replicates are missing."""
     return numbers.number(point.mean) + ("*" if point.partial else "")
 
 
@@ -68,7 +69,7 @@ def secondary(table: pd.DataFrame, data: ReportData) -> list[tuple[str, list[lis
         (
             view.title,
             [
-                [label, *(_shown(view.level(name, label)) for name in (ENGLISH, LOW, HIGH))]
+                [label, *(shown(view.level(name, label)) for name in (ENGLISH, LOW, HIGH))]
                 for label, _ in view.sizes
             ],
         )
@@ -92,8 +93,8 @@ def covariates(data: ReportData, view: View) -> Covariates:
             language(code).script,
             _gib(code),
             _rows(data, view.set, code),
-            _shown(view.level(code, first)),
-            _shown(view.level(code, last)),
+            shown(view.level(code, first)),
+            shown(view.level(code, last)),
         ]
         for code in view.languages
     ]

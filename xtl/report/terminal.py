@@ -14,7 +14,14 @@ from xtl.analysis.summary import ENGLISH, HIGH, LOW, WITHOUT_ENGLISH
 from xtl.report.data import ReportData
 from xtl.report.numbers import ABSENT, count, number, signed, span
 from xtl.report.views import Point, View, beside, is_low, make_views, series_name
-from xtl.report.wording import UNDECLARED, coverage_line, group_line, headline, treated_table
+from xtl.report.wording import (
+    UNDECLARED,
+    control_line,
+    coverage_line,
+    group_line,
+    headline,
+    treated_table,
+)
 from xtl.tasks.languages import language
 
 _FEWER = "*"
@@ -72,6 +79,8 @@ def _show_headline(console: Console, data: ReportData) -> None:
         for line in filter(None, (found.claim, chains, found.certainty, *found.remarks)):
             console.print(Text(line))
     console.print(Text(coverage_line(data)))
+    if control := control_line(data):
+        console.print(Text(f"{control}; its table is in the report"))
 
 
 def _plain_table() -> Table:

@@ -14,6 +14,7 @@ from xtl.analysis.summary import (
     GROUPS,
     HIGH,
     LOW,
+    OWN_RECIPE,
     WITHOUT_ENGLISH,
     gains,
     members,
@@ -125,8 +126,9 @@ def make_views(
 ) -> list[View]:
     """A view of each curve, the primary's first and retrieval last.
 
-    Of each set's headline metric, or of all its other metrics.
+    Of each set's headline metric, or of all its other metrics. The strong control has none.
     """
+    table = table[table["recipe"] == OWN_RECIPE]
     is_headline = pd.Series(
         [
             metric == EVALUATION_SETS[name].headline
@@ -159,8 +161,8 @@ def _view(curve: pd.DataFrame) -> View:
         **place,
         sizes=tuple(sizes(curve)),
         languages=tuple(by_resource([str(code) for code in curve["language"].unique()])),
-        levels=_points(chains),
-        gains=_points(gains(chains)),
+        levels=points(chains),
+        gains=points(gains(chains)),
     )
 
 
@@ -169,7 +171,8 @@ def by_resource(codes: Sequence[str]) -> list[str]:
     return sorted(codes, key=lambda code: (code == ENGLISH, language(code).cc100_gib or 0, code))
 
 
-def _points(chains: pd.DataFrame) -> dict[tuple[str, str], Point]:
+def points(chains: pd.DataFrame) -> dict[tuple[str, str], Point]:
+    """(series, size's label) → point, of one curve's chains."""
     return {
         (row["series"], row["size"]): Point(
             row["mean"], row["minimum"], row["maximum"], int(row["runs"]), int(row["planned"])

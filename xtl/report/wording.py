@@ -132,17 +132,27 @@ def _collapses(data: ReportData, treated: Contrast, given_success: Contrast) -> 
     return remarks
 
 
-def coverage_line(data: ReportData) -> str:
-    """`51 of 57 shards done (1 degenerate), 2 failed, 4 missing`, without kinds that have none."""
-    kinds = coverage(data.plan, data.states)
-    degenerate = len(kinds["degenerate"])
-    done = f"{len(kinds['done']) + degenerate} of {len(data.plan.shards)} shards done"
+def coverage_line(data: ReportData, *, control: bool = False) -> str:
+    """`51 of 57 shards done (1 degenerate), 2 failed, 4 missing`, without kinds that have none.
+
+    Of all but the strong control, or of that alone.
+    """
+    kinds = coverage(data.plan, data.states, control=control)
+    degenerate, shards = len(kinds["degenerate"]), sum(map(len, kinds.values()))
+    done = f"{len(kinds['done']) + degenerate} of {shards} shards done"
     rest = [
         f"{len(entries)} {kind}"
         for kind, entries in kinds.items()
         if entries and kind not in ("done", "degenerate")
     ]
     return ", ".join([done + (f" ({degenerate} degenerate)" if degenerate else ""), *rest])
+
+
+def control_line(data: ReportData) -> str:
+    """The strong control's own coverage; empty where the manifest has none."""
+    if data.manifest.strong_control is None:
+        return ""
+    return f"Strong control: {coverage_line(data, control=True)}"
 
 
 def group_line(languages: Sequence[str]) -> str:

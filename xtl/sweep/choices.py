@@ -80,7 +80,7 @@ class TargetChoice(Keys):
     task: str
     training: Training = Training()
     languages: Languages = "all"
-    after: tuple[str, ...] | Literal["all"] = "all"
+    after: Annotated[tuple[str, ...], Field(min_length=1)] | Literal["all"] = "all"
     secondary: bool = False
 
     @field_validator("task")
@@ -153,6 +153,8 @@ class Arm(Keys):
     def _consistent(self) -> Self:
         if self.fixed == "epochs" and self.updates is not None:
             raise ValueError("`updates:` only with `fixed: updates`")
+        if self.fixed == "epochs" and "max_epochs" in self.model_fields_set:
+            raise ValueError("`max_epochs:` only with `fixed: updates`")
         return self
 
 
@@ -177,11 +179,15 @@ class StrongControl(Keys):
 
 
 class Accepted(Keys):
-    """An overlap of training and evaluation data that is known and accepted, and why."""
+    """An overlap of training and evaluation data that is known and accepted, and why.
+
+    `at_most`: so many passages of one table, however they overlap.
+    """
 
     training: str
     evaluation: str
     because: Annotated[str, Field(min_length=1)]
+    at_most: Positive | None = None
 
 
 def require_languages(languages: Any, sets: tuple[str, ...]) -> None:

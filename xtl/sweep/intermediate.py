@@ -1,4 +1,4 @@
-"""What a manifest trains on first: a task, several, text in other languages beside it, a control."""
+"""What a manifest trains on first: a task or several, other text beside it, or a control."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from xtl.sweep.choices import Rate, Training
+from xtl.sweep.choices import Training
 from xtl.sweep.fields import Keys, Language, Name, Positive, each_once, one_of
 from xtl.sweep.shard import Subsetting
 from xtl.tasks.catalogue import TASKS
@@ -24,7 +24,7 @@ class MaskedText(Keys):
 
     corpus: str
     languages: Annotated[tuple[Language, ...], Field(min_length=1)]
-    share: Rate = 0.5
+    share: Annotated[float, Field(ge=0.01, le=0.99)] = 0.5
 
     @field_validator("languages")
     @classmethod

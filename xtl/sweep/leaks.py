@@ -20,6 +20,15 @@ class Leak:
     evaluation: Need
     overlap: Overlap
 
+    @property
+    def names(self) -> tuple[str, str]:
+        return self.training.name, self.evaluation.name
+
+    @property
+    def passages(self) -> int:
+        """Those that overlap in any way: one that stands whole may be too short for a sequence."""
+        return max(self.overlap.contexts, self.overlap.sequences)
+
     def __str__(self) -> str:
         return (
             f"{pair_of(self.training.ref, self.evaluation.ref)}: found {self.overlap.contexts} "
@@ -38,18 +47,30 @@ def leaks(manifest: Manifest, lock: Lock) -> Iterator[Leak]:
 
 
 def require_accepted(manifest: Manifest, lock: Lock) -> None:
-    """UserError where there is a leak that the manifest does not accept by name."""
-    accepted = {(entry.training, entry.evaluation) for entry in manifest.accept_overlap}
-    refused = [
-        leak
-        for leak in leaks(manifest, lock)
-        if (leak.training.name, leak.evaluation.name) not in accepted
-    ]
+    """UserError where there is a leak that the manifest does not accept by name, or so much of."""
+    refused = [leak for leak in leaks(manifest, lock) if not _is_accepted(manifest, leak)]
     if refused:
         more = f" (and {len(refused) - 1} more pairs of tables)" if len(refused) > 1 else ""
-        names = dict.fromkeys((leak.training.name, leak.evaluation.name) for leak in refused)
-        entries = [f"{{training: {one}, evaluation: {other}, because: …}}" for one, other in names]
         raise UserError(
             f"leakage: {refused[0]}{more}, expected none: choose other data, or accept it by name: "
-            f"accept_overlap: [{', '.join(entries)}]"
+            f"accept_overlap: [{', '.join(_entries(refused))}]"
         )
+
+
+def _is_accepted(manifest: Manifest, leak: Leak) -> bool:
+    return any(
+        (entry.training, entry.evaluation) == leak.names
+        and (entry.at_most is None or leak.passages <= entry.at_most)
+        for entry in manifest.accept_overlap
+    )
+
+
+def _entries(refused: list[Leak]) -> list[str]:
+    """What to write into the manifest, once for each pair of names."""
+    most: dict[tuple[str, str], int] = {}
+    for leak in refused:
+        most[leak.names] = max(leak.passages, most.get(leak.names, 0))
+    return [
+        f"{{training: {training}, evaluation: {evaluation}, at_most: {count}, because: …}}"
+        for (training, evaluation), count in most.items()
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -19,10 +20,10 @@ from xtl.sweep.choices import (
 )
 from xtl.sweep.fields import AnySize, Keys, Language, Name, each_once
 from xtl.sweep.intermediate import IntermediateChoice
-from xtl.sweep.places import DataPlace
-from xtl.sweep.sizes import Size
+from xtl.sweep.places import DataName, DataPlace
+from xtl.sweep.placing import MASKED_LM, Usual, is_for_each, usual_of
 from xtl.tasks.catalogue import EVALUATION_SETS, METRICS, TASKS
-from xtl.tasks.entries import Task
+from xtl.tasks.entries import LANGUAGE, Task
 
 
 class Primary(Keys):
@@ -56,8 +57,8 @@ class Manifest(Keys):
     retrieval: tuple[RetrievalChoice, ...] = ()
     strong_control: StrongControl | None = None
     primary: Primary | None = None
-    training_data: dict[str, DataPlace] = Field(default_factory=dict)
-    evaluation_data: dict[str, DataPlace] = Field(default_factory=dict)
+    training_data: dict[DataName, DataPlace] = Field(default_factory=dict)
+    evaluation_data: dict[DataName, DataPlace] = Field(default_factory=dict)
     accept_overlap: tuple[Accepted, ...] = ()
     keep: Literal["all", "targets", "nothing"] = "targets"
 
@@ -94,24 +95,29 @@ class Manifest(Keys):
 def _texts_have_places(manifest: Manifest, choice: IntermediateChoice) -> None:
     if choice.masked_text:
         text = choice.masked_text
-        _has_place(manifest, "masked_text.corpus", text.corpus, text.languages)
+        usual = Usual(text.corpus, MASKED_LM)
+        _has_place(manifest, "masked_text.corpus", usual, text.languages)
     if choice.translated:
         data = choice.translated
-        _has_place(manifest, "translated.data", data.data, data.languages)
+        usual = replace(usual_of(choice.entries[0]), name=data.data)
+        _has_place(manifest, "translated.data", usual, data.languages)
 
 
-def _has_place(manifest: Manifest, key: str, name: str, languages: tuple[str, ...]) -> None:
-    if name not in manifest.training_data:
+def _has_place(manifest: Manifest, key: str, usual: Usual, languages: Sequence[str]) -> None:
+    found = f"intermediate.{key}: found {usual.name!r}"
+    if usual.name in TASKS:
+        raise ValueError(f"{found}, the name of a task, expected one of its own")
+    if usual.name not in manifest.training_data:
         known = ", ".join(manifest.training_data) or "none yet"
-        expected = f"expected a name under training_data ({known})"
-        raise ValueError(f"intermediate.{key}: found {name!r}, {expected}")
-    _serves(f"training_data.{name}", manifest.training_data[name], languages)
+        raise ValueError(f"{found}, expected a name under training_data ({known})")
+    place = manifest.training_data[usual.name]
+    _serves(f"training_data.{usual.name}", place, usual, languages)
 
 
-def _serves(key: str, place: DataPlace, languages: tuple[str, ...]) -> None:
-    if not place.serves(languages):
-        found = place.path or place.config
-        raise ValueError(f"{key}: found {found!r}, expected {{language}} in it: one a language")
+def _serves(key: str, place: DataPlace, usual: Usual, languages: Sequence[str]) -> None:
+    if len(languages) > 1 and not is_for_each(place, usual):
+        expected = "expected {language} in it: a table for each language"
+        raise ValueError(f"{key}: found {place}, {expected}")
 
 
 def _has_data(manifest: Manifest, entry: Task) -> None:
@@ -137,17 +143,44 @@ def _follows(manifest: Manifest, after: Any) -> None:
 
 
 def _names_are_used(manifest: Manifest) -> None:
-    """Every name of data is one that the catalogue or this manifest knows."""
-    extra = [choice.masked_text.corpus for choice in manifest.intermediate if choice.masked_text]
-    extra += [choice.translated.data for choice in manifest.intermediate if choice.translated]
-    for name in manifest.training_data:
-        _planned("training_data", name, [*TASKS, *extra])
+    """Every name of data is one that this manifest reads."""
+    trained = _trained(manifest)
+    for name, place in manifest.training_data.items():
+        _planned("training_data", name, trained)
+        if name in TASKS and LANGUAGE in f"{place.path}{place.config}{place.split}":
+            raise ValueError(
+                f"training_data.{name}: found {place}, expected no {LANGUAGE}: English"
+            )
+    evaluated = _evaluated(manifest)
     for name, place in manifest.evaluation_data.items():
-        _planned("evaluation_data", name, list(EVALUATION_SETS))
-        _serves(f"evaluation_data.{name}", place, EVALUATION_SETS[name].languages)
+        _planned("evaluation_data", name, list(evaluated))
+        entry = EVALUATION_SETS[name]
+        usual = Usual(name, entry.family, entry.data, trained=False)
+        _serves(f"evaluation_data.{name}", place, usual, evaluated[name])
     for accepted in manifest.accept_overlap:
-        _planned("accept_overlap.training", accepted.training, [*TASKS, *extra])
-        _planned("accept_overlap.evaluation", accepted.evaluation, list(EVALUATION_SETS))
+        _planned("accept_overlap.training", accepted.training, trained)
+        _planned("accept_overlap.evaluation", accepted.evaluation, list(evaluated))
+
+
+def _trained(manifest: Manifest) -> list[str]:
+    """Names of all that is trained on."""
+    names = [target.trained.name for target in manifest.targets]
+    for choice in manifest.intermediate:
+        names += [choice.translated.data] if choice.translated else [e.name for e in choice.entries]
+        names += [choice.masked_text.corpus] if choice.masked_text else []
+    return list(dict.fromkeys(names))
+
+
+def _evaluated(manifest: Manifest) -> dict[str, tuple[str, ...]]:
+    """Names of the evaluation sets, and the languages that are run."""
+    found = {}
+    for target in manifest.targets:
+        more = target.entry.secondary_sets if target.secondary else ()
+        for name in (*target.entry.evaluation_sets, *more):
+            found[name] = chosen_languages(EVALUATION_SETS[name], target.languages)
+    for choice in manifest.retrieval:
+        found[choice.set] = chosen_languages(EVALUATION_SETS[choice.set], choice.languages)
+    return found
 
 
 def _control_is_planned(manifest: Manifest, control: StrongControl) -> None:
@@ -155,12 +188,8 @@ def _control_is_planned(manifest: Manifest, control: StrongControl) -> None:
         _planned("strong_control.targets", target, [choice.task for choice in manifest.targets])
     _planned("strong_control.arm", control.arm, [arm.name for arm in manifest.arms])
     sizes = [size.label for size in manifest.sizes]
-    for size in control.sizes:
-        _planned("strong_control.sizes", _label(size), sizes)
-
-
-def _label(size: Size) -> str:
-    return size.label
+    for label in [size.label for size in control.sizes]:
+        _planned("strong_control.sizes", label, sizes)
 
 
 def _primary_is_planned(manifest: Manifest, primary: Primary) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import PurePath
 
 from xtl.errors import UserError
 from xtl.sweep.choices import RetrievalChoice, TargetChoice, chosen_languages
@@ -12,17 +11,12 @@ from xtl.sweep.intermediate import IntermediateChoice, Translated
 from xtl.sweep.lock import Lock, key_of
 from xtl.sweep.manifest import Manifest
 from xtl.sweep.places import DataPlace
+from xtl.sweep.placing import MASKED_LM, Usual, put, usual_of
 from xtl.tasks.catalogue import EVALUATION_SETS, TASKS
 from xtl.tasks.entries import DatasetRef, EvaluationSet, Task
 
-OWN = "own"
-"""The owner, in a mirror, of what comes from a user's files."""
-
 Sets = list[tuple[EvaluationSet, tuple[str, ...]]]
 """Evaluation sets, each with the languages that are run."""
-
-MASKED_LM = "masked-lm"
-_SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".parquet", ".conll", ".conllu", ".txt", ".gz")
 
 
 @dataclass(frozen=True)
@@ -30,8 +24,8 @@ class Need:
     """A table, of which family its rows are, and what it is for.
 
     `name` is the task, evaluation set or corpus; `labels` are its classes or tags, if known;
-    `place` is what stands for it; `rows` and `tokens` are published and estimated, 0 where
-    nothing is known.
+    `place` is what stands for it; `rows` and `tokens` are published and estimated (of a corpus,
+    whose rows nobody knows, 1).
     """
 
     ref: DatasetRef
@@ -42,13 +36,6 @@ class Need:
     rows: int = field(compare=False)
     tokens: float = field(compare=False)
     place: DataPlace | None = field(default=None, compare=False)
-
-
-def is_file(place: DataPlace) -> bool:
-    """Whether it is a file (or one a language) rather than a folder or a repo: by its suffix."""
-    if place.path is None:
-        return False
-    return place.format != "auto" or PurePath(place.path).suffix.lower() in _SUFFIXES
 
 
 def needs(manifest: Manifest) -> list[Need]:
@@ -75,27 +62,24 @@ def require_places(manifest: Manifest, lock: Lock) -> None:
 def task_tables(manifest: Manifest, task: Task) -> tuple[DatasetRef, ...]:
     """What a training on the task reads: one after another, these are its pool."""
     place = manifest.training_data.get(task.name)
-    if place is None:
-        return task.tables
-    usual = task.tables[0] if task.tables else _canonical(task.name, task.family)
-    return (_put(place, task.name, usual, task.family, ""),)
+    return task.tables if place is None else (put(place, usual_of(task)),)
 
 
 def set_table(manifest: Manifest, entry: EvaluationSet, language: str) -> DatasetRef:
     place = manifest.evaluation_data.get(entry.name)
     if place is None:
         return entry.table(language)
-    return _put(place, f"{entry.name}-evaluation", entry.data, entry.family, language)
+    usual = Usual(entry.name, entry.family, entry.data, trained=False)
+    return put(place, usual, language, entry.codes.get(language, language))
 
 
 def text_table(manifest: Manifest, corpus: str, language: str) -> DatasetRef:
-    usual = _canonical(corpus, MASKED_LM)
-    return _put(manifest.training_data[corpus], corpus, usual, MASKED_LM, language)
+    return put(manifest.training_data[corpus], Usual(corpus, MASKED_LM), language, language)
 
 
 def translated_table(manifest: Manifest, name: str, task: Task, language: str) -> DatasetRef:
-    usual = task.tables[0] if task.tables else _canonical(name, task.family)
-    return _put(manifest.training_data[name], name, usual, task.family, language)
+    usual = replace(usual_of(task), name=name)
+    return put(manifest.training_data[name], usual, language, language)
 
 
 def sets_of(target: TargetChoice) -> Sets:
@@ -112,13 +96,16 @@ def retrieval_sets(choices: tuple[RetrievalChoice, ...]) -> Sets:
 
 
 def passage_pairs(manifest: Manifest) -> dict[Need, list[Need]]:
-    """Each table that is trained on, with the tables of passages that a model is asked after it."""
+    """Each table that is trained on, with the tables of passages that a model is asked after it.
+
+    A table that is both is held against itself, and found out.
+    """
     pairs: dict[Need, dict[Need, None]] = {}
     for target in manifest.targets:
         asked = [need for need in _of_sets(manifest, sets_of(target)) if need.family == "span-qa"]
         for training in _chain(manifest, target):
             found = pairs.setdefault(training, {})
-            found.update((need, None) for need in asked if need.ref != training.ref)
+            found.update((need, None) for need in asked)
     return {training: list(asked) for training, asked in pairs.items()}
 
 
@@ -154,7 +141,8 @@ def _of_choice(manifest: Manifest, choice: IntermediateChoice) -> Iterator[Need]
         place = manifest.training_data[corpus]
         for language in choice.masked_text.languages:
             ref = text_table(manifest, corpus, language)
-            yield Need(ref, corpus, MASKED_LM, (), True, 0, 0.0, place)
+            length = choice.recipe.max_length  # text fills what there is room for
+            yield Need(ref, corpus, MASKED_LM, (), True, 1, length, place)
 
 
 def _of_translated(manifest: Manifest, choice: Translated, task: Task) -> Iterator[Need]:
@@ -198,19 +186,3 @@ def _of_sets(manifest: Manifest, sets: Sets) -> Iterator[Need]:
             yield Need(
                 ref, entry.name, entry.family, entry.labels, False, entry.rows, entry.tokens, place
             )  # fmt: skip
-
-
-def _canonical(name: str, family: str) -> DatasetRef:
-    return DatasetRef(f"{OWN}/{name}", "default", "data", f"{OWN}:{family}")
-
-
-def _put(
-    place: DataPlace, name: str, usual: DatasetRef, family: str, language: str
-) -> DatasetRef:  # fmt: skip
-    """What is read instead of `usual`: canonical rows of a file, or a table of the same form."""
-    if is_file(place):
-        config = language if "{language}" in (place.path or "") else "default"
-        return replace(_canonical(name, family), config=config)
-    repo = place.repo or f"{OWN}/{name}"
-    config, split = place.config or usual.config, place.split or usual.split
-    return replace(usual, repo=repo, config=config, split=split).of(language)

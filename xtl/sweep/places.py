@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import PurePath
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -10,6 +11,9 @@ from pydantic import Field, model_validator
 from xtl.data.own.records import Format
 from xtl.sweep.fields import Keys
 
+_SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".parquet", ".conll", ".conllu", ".txt", ".gz")
+
+DataName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+_-]{0,63}$")]
 Column = str | Annotated[int, Field(ge=0)]
 
 
@@ -29,10 +33,12 @@ class DataPlace(Keys):
     format: Format = "auto"
     columns: dict[str, Column | tuple[Column, ...]] = Field(default_factory=dict)
 
-    def serves(self, languages: tuple[str, ...]) -> bool:
-        """Whether there is a place for each of the languages."""
-        named = "{language}" in f"{self.path or ''}{self.config or ''}"
-        return named or len(languages) == 1 or not (self.path or self.config)
+    @property
+    def is_file(self) -> bool:
+        """Rather than a folder or a repo: by its suffix, or because a format is given."""
+        if self.path is None:
+            return False
+        return self.format != "auto" or PurePath(self.path).suffix.lower() in _SUFFIXES
 
     def __str__(self) -> str:
         """As YAML has it, in one line: what differs from the defaults."""
@@ -42,6 +48,8 @@ class DataPlace(Keys):
     def _one_place(self) -> Self:
         if (self.path is None) == (self.repo is None):
             raise ValueError("either `path` or `repo`")
-        if self.repo and (self.columns or self.format != "auto"):
-            raise ValueError("`columns` and `format` only with `path`")
+        if not self.is_file and (self.columns or self.format != "auto"):
+            raise ValueError("`columns` and `format` only for a file")
+        if self.is_file and (self.config or self.split):
+            raise ValueError("`config` and `split` only for a repo or a folder")
         return self

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
 
-from xtl.sweep.cells import Cell
+from xtl.sweep.cells import Cell, recipe_name
 from xtl.sweep.choices import Arm, TargetChoice
 from xtl.sweep.intermediate import IntermediateChoice
 from xtl.sweep.leaks import require_accepted
@@ -146,17 +146,16 @@ class _Planner:
             return
         seed = int(str(place["seed"]))
         for epochs, rate in product(control.epochs, control.learning_rates):
-            recipe = f"strong {epochs}×{rate:g}"
+            recipe = recipe_name(epochs, rate)
             spec = self.trainings.tuned(target, parent, seed, epochs, rate, control.held_out)
-            named = f"{name} ({recipe})"
+            named = f"{name} (strong {recipe})"
             checkpoint = self._add("target", named, spec)
             held_out = (
                 f"{target.trained.name}-held-out",
                 self._held_out(target, spec, checkpoint, named),
             )
-            self._cell(
-                place | {"arm": recipe}, target.task, checkpoint, named, sets_of(target), held_out
-            )
+            tuned = place | {"recipe": recipe}
+            self._cell(tuned, target.task, checkpoint, named, sets_of(target), held_out)
 
     def _held_out(
         self, target: TargetChoice, spec: TrainSpec, checkpoint: str, name: str

@@ -37,5 +37,5 @@ def parse_size(value: object) -> Size:
     if isinstance(value, str) and _PERCENT.fullmatch(value):
         percent = Decimal(value[:-1])
         if percent <= 100:
-            return Size("0" if percent == 0 else value, percent, None)
+            return Size("0" if percent == 0 else f"{percent.normalize():f}%", percent, None)
     raise ValueError("a count of examples (0, 400) or a percentage of the pool up to 100% (10%)")

@@ -6,6 +6,7 @@ Several tasks are mixed in proportion to their examples, none counting for more 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -14,10 +15,11 @@ from xtl.sweep.choices import Arm, TargetChoice
 from xtl.sweep.intermediate import IntermediateChoice
 from xtl.sweep.lock import Lock, LockedTable
 from xtl.sweep.manifest import Manifest
-from xtl.sweep.needs import MASKED_LM, task_tables, text_table, translated_table
+from xtl.sweep.needs import task_tables, text_table, translated_table
+from xtl.sweep.placing import MASKED_LM
 from xtl.sweep.shard import Part, TrainSpec
 from xtl.sweep.sizes import Size, parse_size
-from xtl.tasks.entries import Task
+from xtl.tasks.entries import DatasetRef, Task
 from xtl.tasks.settings import Recipe
 
 TENTH = parse_size("10%")
@@ -53,6 +55,10 @@ class Trainings:
         """The target with another recipe, on all but the share that it is chosen by."""
         pool = self._tables(task_tables(self.manifest, choice.trained))
         rows = _rows(pool)
+        if rows < 2:
+            raise UserError(
+                f"strong_control: found {rows} rows of {choice.trained.name} to hold out of"
+            )
         part = _part(choice.trained, pool, rows - max(1, round(held_out * rows)))
         if part.family == "span-qa":
             part = part.model_copy(update={"subset": "paragraph"})
@@ -66,11 +72,11 @@ class Trainings:
         name = choice.translated.data
         refs = [
             translated_table(self.manifest, name, task, code)
-            for code in choice.translated.languages
+            for code in sorted(choice.translated.languages)
         ]
         return self._tables(tuple(refs))
 
-    def _tables(self, refs: tuple) -> tuple[LockedTable, ...]:  # type: ignore[type-arg]
+    def _tables(self, refs: tuple[DatasetRef, ...]) -> tuple[LockedTable, ...]:
         return tuple(self.lock.find(ref) for ref in refs)
 
     def _parts(
@@ -88,13 +94,13 @@ class Trainings:
         ]
         changes = {"subset": choice.subset, "shuffled": choice.labels == "shuffled"}
         parts = [part.model_copy(update=changes) for part in parts]
-        return [*parts, *self._text(choice, sum(weights) * share.numerator)]
+        return _reduced([*parts, *self._text(choice, sum(weights) * share.numerator)])
 
     def _text(self, choice: IntermediateChoice, weight: int) -> list[Part]:
         text = choice.masked_text
         if text is None:
             return []
-        refs = [text_table(self.manifest, text.corpus, code) for code in text.languages]
+        refs = [text_table(self.manifest, text.corpus, code) for code in sorted(text.languages)]
         tables = self._tables(tuple(refs))
         data = tuple(table.table() for table in tables)
         return [
@@ -121,7 +127,8 @@ def resolved(size: Size, pool: tuple[LockedTable, ...]) -> int:
     """The size's count of examples, within the pool's rows."""
     rows = _rows(pool)
     examples = size.examples(rows)
-    if examples > rows:
+    provisional = not all(table.revision for table in pool)
+    if examples > rows and not provisional:
         where = ", ".join(f"{table.repo}/{table.config}/{table.split}" for table in pool)
         raise UserError(f"sizes: found {size.label}, expected at most the {rows} of {where}")
     return examples
@@ -134,6 +141,12 @@ def _rows(pool: tuple[LockedTable, ...]) -> int:
 def _part(task: Task, pool: tuple[LockedTable, ...], examples: int, weight: int = 1) -> Part:
     data = tuple(table.table() for table in pool)
     return Part(task=task.name, family=task.family, data=data, examples=examples, weight=weight)
+
+
+def _reduced(parts: list[Part]) -> list[Part]:
+    """The same shares in the smallest numbers: equal mixtures are one training."""
+    divisor = math.gcd(*(part.weight for part in parts))
+    return [part.model_copy(update={"weight": part.weight // divisor}) for part in parts]
 
 
 def _updates(

@@ -14,6 +14,8 @@ from xtl.tasks.schema import COLUMNS, Kind, problem
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_BATCH_ROWS = 10_000
+
 ROW = "__row__"
 """The column that numbers a table's rows from 1, until they are checked."""
 
@@ -88,15 +90,16 @@ def _is(column: pa.ChunkedArray, kind: Kind) -> bool:
     if column.null_count or not len(column):
         return not len(column)
     if kind == "text":
-        return _is_text(column.type)
+        return is_text(column.type)
     if kind == "texts":
-        return _is_list(column, _is_text)
+        return _is_list(column, is_text)
     if kind == "answers":
         return _are_answers(column)
     return bool(_is_whole(column.type) and pc.min(column).as_py() >= 0)
 
 
-def _is_text(found: pa.DataType) -> bool:
+def is_text(found: pa.DataType) -> bool:
+    """Whether a column of this type holds text."""
     import pyarrow as pa
 
     return bool(pa.types.is_string(found) or pa.types.is_large_string(found))
@@ -129,7 +132,7 @@ def _are_answers(column: pa.ChunkedArray) -> bool:
     text, start = pc.struct_field(column, "text"), pc.struct_field(column, "answer_start")
     if text.null_count or start.null_count:
         return False
-    return _is_list(text, _is_text) and _is_list(start, _is_whole) and _same_lengths(text, start)
+    return _is_list(text, is_text) and _is_list(start, _is_whole) and _same_lengths(text, start)
 
 
 def _same_lengths(one: pa.ChunkedArray, other: pa.ChunkedArray) -> bool:
@@ -158,10 +161,11 @@ def _consistent(table: pa.Table, family: str, names: Sequence[str]) -> bool:
 
 
 def _first(table: pa.Table, family: str, names: Sequence[str]) -> BadRowError:
-    for row in table.to_pylist():
-        words = problem(row, family, names)
-        if words is not None:
-            return BadRowError(row[ROW], words)
+    for batch in table.to_batches(max_chunksize=_BATCH_ROWS):
+        for row in batch.to_pylist():
+            words = problem(row, family, names)
+            if words is not None:
+                return BadRowError(row[ROW], words)
     missing = next((name for name in COLUMNS[family] if name not in table.column_names), "")
     words = f"{missing}: found no such column" if missing else "found values of mixed types"
     return BadRowError(1, words)

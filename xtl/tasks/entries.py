@@ -8,6 +8,9 @@ from types import MappingProxyType
 
 from xtl.tasks.settings import DecodingSettings, Recipe
 
+LANGUAGE = "{language}"
+"""Stands for a language in the names of tables and in paths."""
+
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -28,9 +31,9 @@ class DatasetRef:
     def of(self, language: str) -> DatasetRef:
         return replace(
             self,
-            config=self.config.format(language=language),
-            split=self.split.format(language=language),
-            part=self.part.format(language=language),
+            config=self.config.replace(LANGUAGE, language),
+            split=self.split.replace(LANGUAGE, language),
+            part=self.part.replace(LANGUAGE, language),
         )
 
 

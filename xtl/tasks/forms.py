@@ -154,15 +154,12 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def form_of(repo: str, config: str) -> str:
-    """The name of the form of a data set that xtl knows. UserError for one that it does not."""
+def known_form(repo: str, config: str) -> str | None:
+    """The name of the form of a data set that xtl knows; None for one that it does not."""
     for known, configs, form in _KNOWN:
         if fnmatchcase(repo, known) and fnmatchcase(config, configs):
             return form
-    raise UserError(
-        f"data set {repo}, config {config}: found no form for its rows; "
-        "its files can be brought as your own, with a column map"
-    )
+    return None
 
 
 def form_named(name: str) -> Form:

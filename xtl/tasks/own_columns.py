@@ -50,16 +50,18 @@ def resolved(
 ) -> dict[str, Any]:
     """The map of every column that is read, by the file's first record.
 
-    A column that is not in the map has its own name in the file. An optional one that neither
-    the map nor the first record has is left out (CoNLL-U's `id`, a list, is none).
+    A column that is not in the map has its own name in the file. An `id` that neither the map nor
+    the first record has is left out (CoNLL-U's, a list, is none); an `answer_start` is looked for
+    in each record, as a question without an answer has none.
     """
     whole = {
         name: columns.get(name, name)
         for name in _wanted(columns, family, first)
-        if name not in _OPTIONAL or name in columns or isinstance(first.get(name), (str, int))
+        if name != "id" or name in columns or is_id(first.get(name))
     }
     _require_once(path, whole)
-    for column in _flat(whole):
+    optional = {name for name in _OPTIONAL if name not in columns}
+    for column in _flat({name: column for name, column in whole.items() if name not in optional}):
         if column not in first:
             has = ", ".join(str(known) for known in first) or "none"
             found = f"found no such column, expected one of {has}"
@@ -78,6 +80,11 @@ def _wanted(columns: Mapping[str, Any], family: str, first: Record) -> list[str]
 
 def _has_single(first: Record) -> bool:
     return "answer_text" in first and "answers" not in first
+
+
+def is_id(value: object) -> bool:
+    """Whether it can be a record's id: CoNLL-U's word numbers, a list, are none."""
+    return isinstance(value, (str, int))
 
 
 def shown(column: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -10,12 +12,13 @@ from xtl.data.own.records import Format, Record, format_of, read_records
 from xtl.data.own.squad import as_struct
 from xtl.data.own.text import fault
 from xtl.tasks.family import Row
-from xtl.tasks.own_columns import UNMAPPED, Columns, checked, has_header, resolved, shown
+from xtl.tasks.own_columns import UNMAPPED, Columns, checked, has_header, is_id, resolved, shown
 from xtl.tasks.schema import COLUMNS, problem
 from xtl.tasks.span_features import locate
 
 _LARGEST_CLASS = 2**31
-_NO_ID = "id: found nothing, expected text, as in the first record"
+_AS_FIRST = "as in the first record"
+_NO_ID = f"id: found nothing, expected text, {_AS_FIRST}"
 
 
 def own_rows(
@@ -51,22 +54,24 @@ class OwnRows:
     def __iter__(self) -> Iterator[Row]:
         header = has_header(self.named, self.format)
         records = read_records(self.path, self.format, header=header)
-        for number, (place, record) in enumerate(records, 1):
-            if number == 1:
+        for place, record in records:
+            if not self.columns:
                 self.columns = resolved(self.path, place, self.named, self.family, record)
-            yield self.row(place, number, record)
+            yield self.row(place, record)
 
-    def row(self, place: str, number: int, record: Record) -> Row:
-        """The row of a record; `number`, from 1, is its `id` where the file has none."""
+    def row(self, place: str, record: Record) -> Row:
+        """The row of a record; of a question, with an id even where the file has none."""
         row = {name: self.value(place, name, record) for name in self.columns}
         if self.family == "span-qa":
-            row.setdefault("id", str(number))
             row["answers"] = self.answers(place, row)
+            row.setdefault("id", _made_id(row))
         row = {
             name: row[name] for name in (*COLUMNS[self.family], "id") if row.get(name) is not None
         }
         wrong = (
-            problem(row, self.family, self.labels) or _wrong_id(row, self.columns) or _empty(row)
+            problem(row, self.family, self.labels)
+            or _wrong_id(row, self.columns, record)
+            or _empty(row)
         )
         if wrong:
             name, _, found = wrong.partition(": ")
@@ -155,6 +160,14 @@ class OwnRows:
         return fault(self.path, place, f"{shown(self.columns.get(name, name))}: {found}")
 
 
+def _made_id(row: Mapping[str, Any]) -> str:
+    """16 hex digits of a hash of what is asked: its place in the file has no say in which subsets
+    a row is in. Equal rows share one."""
+    asked = [row.get(name) for name in COLUMNS["span-qa"] if name != "id"]
+    text = json.dumps(asked, skipkeys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def _whole(text: str) -> int | None:
     said = text.strip()
     return int(said) if said.isascii() and said.isdigit() and len(said) < 10 else None
@@ -167,8 +180,12 @@ def _are(values: Any, *kinds: type) -> TypeGuard[list[Any]]:
     )
 
 
-def _wrong_id(row: Row, columns: Mapping[str, Any]) -> str | None:
-    if "id" in columns and not isinstance(row.get("id"), str):
+def _wrong_id(row: Row, columns: Mapping[str, Any], record: Record) -> str | None:
+    """Where some records have ids and others none: which is first may not decide what is read."""
+    if "id" not in columns:
+        stray = record.get("id")
+        return f"id: found {stray!r}, expected nothing, {_AS_FIRST}" if is_id(stray) else None
+    if not isinstance(row.get("id"), str):
         return f"id: found {row['id']!r}, expected text" if "id" in row else _NO_ID
     return None
 

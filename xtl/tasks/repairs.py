@@ -1,13 +1,14 @@
 """What the hub's data get wrong, put right where the rows allow it, and counted. Torch-free.
 
 Every function takes an arrow table and gives it back mended, with the faults that it met: words
-that a reader of the lock understands, and how many rows each concerns.
+that a reader of the lock understands, and how many rows each concerns. `trained` says whether the
+rows are trained on, or evaluated on. Rows become plain objects a batch at a time.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from xtl.tasks.entries import DatasetRef
 
     Repaired = tuple[pa.Table, dict[str, int]]
-    Repair = Callable[[pa.Table, DatasetRef], Repaired]
+    Repair = Callable[[pa.Table, DatasetRef, bool], Repaired]
 
 MOVED = "answer_start moved"
 LOST = "answer not in its context, left out"
@@ -30,23 +31,31 @@ NO_TOKENS = "no tokens, left out"
 EMPTY_TOKEN = "empty token or tag taken out"
 NO_POOLS = "no candidate pools: XTREME's mining F1 cannot be computed"
 
+_BATCH_ROWS = 10_000
+
 UNLABELLED_VALUES: frozenset[Any] = frozenset({None, -1, "-1", "-", ""})
 """How the sets write "no label": SNLI -1 (once "-"), CommonsenseQA "", the test splits of GLUE."""
 
 
-def answers(table: pa.Table, ref: DatasetRef) -> Repaired:
-    """Every answer's start found again. What a context lacks is left out of a split for training
-    (one whose name begins with "train"), with its row if nothing is left to find; elsewhere it
-    stays, as scoring is by text."""
-    training = ref.split.startswith("train")
-    contexts, given = table["context"].to_pylist(), table["answers"].to_pylist()
-    found = [_placed(*pair, drop=training) for pair in zip(contexts, given, strict=True)]
-    lacking = [index for index, (_, _, lacks) in enumerate(found) if lacks]
-    faults = {MOVED: sum(moved for _, moved, _ in found), LOST if training else KEPT: len(lacking)}
-    if any(faults.values()):
-        table = _with(table, "answers", [placed for placed, _, _ in found])
-    bare = [index for index in lacking if not found[index][0]["text"]]
-    return _without(table, bare), _met(faults)
+def answers(table: pa.Table, ref: DatasetRef, trained: bool) -> Repaired:
+    """Every answer's start found again. What a context lacks is left out of what is trained on,
+    with its row if nothing is left to find; it stays in an evaluation, as scoring is by text."""
+    pieces: list[pa.Array] = []
+    bare: list[int] = []
+    moved = lacking = 0
+    for first, contexts, given in _batches(table, "context", "answers"):
+        found = [_placed(*pair, drop=trained) for pair in zip(contexts, given, strict=True)]
+        pieces.append(_array(table, "answers", [answers for answers, _, _ in found]))
+        moved += sum(was_moved for _, was_moved, _ in found)
+        lacking += sum(lacks for _, _, lacks in found)
+        bare += [
+            first + index
+            for index, (answers, _, lacks) in enumerate(found)
+            if lacks and not answers["text"]
+        ]
+    if moved or lacking:
+        table = _with(table, "answers", pieces)
+    return _without(table, bare), _met({MOVED: moved, LOST if trained else KEPT: lacking})
 
 
 def _placed(
@@ -66,7 +75,7 @@ def _placed(
     return {"text": texts, "answer_start": starts}, moved, lacks
 
 
-def line_breaks(table: pa.Table, ref: DatasetRef) -> Repaired:
+def line_breaks(table: pa.Table, ref: DatasetRef, trained: bool) -> Repaired:
     """Sentences without the line breaks that Tatoeba's end in on the hub."""
     import pyarrow.compute as pc
 
@@ -79,26 +88,38 @@ def line_breaks(table: pa.Table, ref: DatasetRef) -> Repaired:
     return table, _met({LINE_BREAK: pc.sum(touched).as_py() or 0})
 
 
-def tokens(table: pa.Table, ref: DatasetRef) -> Repaired:
+def tokens(table: pa.Table, ref: DatasetRef, trained: bool) -> Repaired:
     """Sentences without empty tokens and untagged ones, and no sentence without any token."""
-    words, tags = table["tokens"].to_pylist(), table["tags"].to_pylist()
-    broken = [index for index, row in enumerate(zip(words, tags, strict=True)) if _has_empty(*row)]
-    for index in broken:
-        kept = [(word, tag) for word, tag in zip(words[index], tags[index], strict=True)
-                if word.strip() and tag.strip()]  # fmt: skip
-        words[index], tags[index] = [word for word, _ in kept], [tag for _, tag in kept]
+    words: list[pa.Array] = []
+    tags: list[pa.Array] = []
+    bare: list[int] = []
+    broken = 0
+    for first, *columns in _batches(table, "tokens", "tags"):
+        pairs = list(zip(*columns, strict=True))
+        kept = [_kept(*pair) if _has_empty(*pair) else pair for pair in pairs]
+        words.append(_array(table, "tokens", [sentence for sentence, _ in kept]))
+        tags.append(_array(table, "tags", [names for _, names in kept]))
+        bare += [first + index for index, (sentence, _) in enumerate(kept) if not sentence]
+        broken += sum(
+            bool(after[0]) and after is not before
+            for before, after in zip(pairs, kept, strict=True)
+        )
     if broken:
         table = _with(_with(table, "tokens", words), "tags", tags)
-    bare = [index for index, sentence in enumerate(words) if not sentence]
-    whole = len(set(broken) - set(bare))
-    return _without(table, bare), _met({EMPTY_TOKEN: whole, NO_TOKENS: len(bare)})
+    return _without(table, bare), _met({EMPTY_TOKEN: broken, NO_TOKENS: len(bare)})
+
+
+def _kept(words: Sequence[str], tags: Sequence[str]) -> tuple[list[str], list[str]]:
+    pairs = zip(words, tags, strict=True)
+    kept = [(word, tag) for word, tag in pairs if word.strip() and tag.strip()]
+    return [word for word, _ in kept], [tag for _, tag in kept]
 
 
 def _has_empty(words: Sequence[str], tags: Sequence[str]) -> bool:
     return not all(map(str.strip, words)) or not all(map(str.strip, tags))
 
 
-def no_pools(table: pa.Table, ref: DatasetRef) -> Repaired:
+def no_pools(table: pa.Table, ref: DatasetRef, trained: bool) -> Repaired:
     """google/xtreme's bucc18.* has the gold pairs alone: said, as nothing here can mend it."""
     return table, _met({NO_POOLS: len(table)})
 
@@ -142,18 +163,17 @@ MIXTURES: Mapping[str, Mixture] = {
 }
 
 
-def treebanks(table: pa.Table, ref: DatasetRef) -> Repaired:
+def treebanks(table: pa.Table, ref: DatasetRef, trained: bool) -> Repaired:
     """Rows of another language's treebanks left out where their letters tell them, and the rest
     said where the table is the hub's mixed one. The clean treebanks' rows all stay."""
     mixture = MIXTURES.get(ref.config)
     if mixture is None:
         return table, {}
-    sentences = table["tokens"].to_pylist()
-    others = _lettered(sentences, mixture.letters)
+    others = _lettered(table, mixture.letters)
     faults = {f"{mixture.other}, left out": len(others)}
     hub, clean = mixture.rows.get(ref.split, (0, 0))
     if len(table) == hub:
-        wordless = sum(not words for words in sentences)  # left out for another reason
+        wordless = _empties(table["tokens"])  # left out for another reason
         faults[unseparated(mixture)] = hub - len(others) - wordless - clean
     return _without(table, others), _met(faults)
 
@@ -165,17 +185,41 @@ def unseparated(mixture: Mixture) -> str:
     )
 
 
-def _lettered(sentences: list[list[str]], letters: re.Pattern[str] | None) -> list[int]:
+def _lettered(table: pa.Table, letters: re.Pattern[str] | None) -> list[int]:
     if letters is None:
         return []
-    return [index for index, words in enumerate(sentences) if letters.search(" ".join(words))]
+    return [
+        first + index
+        for first, sentences in _batches(table, "tokens")
+        for index, words in enumerate(sentences)
+        if letters.search(" ".join(words))
+    ]
 
 
-def _with(table: pa.Table, name: str, values: list[Any]) -> pa.Table:
+def _empties(lists: pa.ChunkedArray) -> int:
+    import pyarrow.compute as pc
+
+    return int(pc.sum(pc.equal(pc.list_value_length(lists), 0)).as_py() or 0)
+
+
+def _batches(table: pa.Table, *names: str) -> Iterator[Any]:
+    """(the number of its first row, each column's values) of a few rows at a time."""
+    first = 0
+    for batch in table.select(names).to_batches(max_chunksize=_BATCH_ROWS):
+        yield first, *(batch[name].to_pylist() for name in names)
+        first += len(batch)
+
+
+def _array(table: pa.Table, name: str, values: list[Any]) -> pa.Array:
     import pyarrow as pa
 
-    place = table.column_names.index(name)
-    return table.set_column(place, name, pa.array(values, table.schema.field(name).type))
+    return pa.array(values, table.schema.field(name).type)
+
+
+def _with(table: pa.Table, name: str, pieces: list[pa.Array]) -> pa.Table:
+    import pyarrow as pa
+
+    return table.set_column(table.column_names.index(name), name, pa.chunked_array(pieces))
 
 
 def _without(table: pa.Table, rows: Sequence[int]) -> pa.Table:

@@ -3,19 +3,26 @@ class numbers and tags names, unlabelled rows left out. Torch-free."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from xtl.errors import UserError
-from xtl.tasks.checking import ROW, BadRowError
+from xtl.tasks.checking import ROW, BadRowError, is_text
 from xtl.tasks.entries import DatasetRef
 from xtl.tasks.forms import Form
 from xtl.tasks.repairs import UNLABELLED, UNLABELLED_VALUES
-from xtl.tasks.schema import COLUMNS, problem
+from xtl.tasks.schema import COLUMNS
 
 if TYPE_CHECKING:
     import datasets
     import pyarrow as pa
+
+
+_BATCH_ROWS = 10_000
+_SHOWN = 20
+_WHOLE = re.compile(r"-?[0-9]{1,18}")  # no more than 64 bits hold
 
 
 def shaped(
@@ -49,17 +56,26 @@ def _part(table: pa.Table, form: Form, ref: DatasetRef) -> pa.Table:
 
     if not ref.part or not form.part:
         return table
+    if form.part not in table.column_names or not is_text(table[form.part].type):
+        raise BadRowError(1, f"{form.part}: found nothing, expected text that names a language")
     found = table[form.part]
     if form.until:
         found = pc.list_element(pc.split_pattern(found, form.until, max_splits=1), 0)
     taken = table.filter(pc.equal(found, ref.part))
     if len(taken):
         return taken
-    there = ", ".join(sorted(map(str, pc.unique(found).to_pylist())))
     raise UserError(
         f"{ref.repo}: {ref.config}/{ref.split}: found no rows of {ref.part}, "
-        f"expected one of {there}"
+        f"expected one of {_listed(pc.unique(found).to_pylist())}"
     )
+
+
+def _listed(parts: Iterable[object]) -> str:
+    """On one line whatever they hold, and not all of them where they are no languages."""
+    names = [" ".join(part.split()) for part in parts if isinstance(part, str)]
+    named = sorted(name for name in names if name)
+    shown = ", ".join(named[:_SHOWN]) or "none"
+    return shown if len(named) <= _SHOWN else f"{shown}, … ({len(named):,} in all)"
 
 
 def _class_names(rows: datasets.Dataset, form: Form) -> tuple[str, ...]:
@@ -92,12 +108,17 @@ def _made(table: pa.Table, form: Form) -> dict[str, Any]:
     if form.row is None or not len(table):
         return {}
     rows = []
-    for number, row in zip(table[ROW].to_pylist(), table.to_pylist(), strict=True):
+    for row in chain.from_iterable(map(_plain, table.to_batches(max_chunksize=_BATCH_ROWS))):
         try:
             rows.append(form.row(row))
         except (KeyError, TypeError, AttributeError) as error:
-            raise BadRowError(number, _lacking(row, error)) from error
+            raise BadRowError(row[ROW], _lacking(row, error)) from error
     return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def _plain(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = batch.to_pylist()
+    return rows
 
 
 def _lacking(row: dict[str, Any], error: Exception) -> str:
@@ -119,7 +140,7 @@ def _classes(
     coded = pc.dictionary_encode(table["label"], null_encoding="encode").combine_chunks()
     numbers = [class_number(value, own, names) for value in coded.dictionary.to_pylist()]
     for at, number in enumerate(numbers):
-        if number not in UNLABELLED_VALUES and type(number) is not int:
+        if number not in UNLABELLED_VALUES and not _is_number(number):
             first = pc.index(coded.indices, at).as_py()
             raise BadRowError(table[ROW][first].as_py(), _refused(number, names))
     kept = [None if number in UNLABELLED_VALUES else number for number in numbers]
@@ -153,14 +174,17 @@ def _whole_or(name: str) -> int | str:
 
 def _whole(value: object) -> int | None:
     text = str(value)
-    return int(text) if text.isascii() and text.lstrip("-").isdigit() else None
+    return int(text) if _WHOLE.fullmatch(text) else None
+
+
+def _is_number(value: object) -> bool:
+    return type(value) is int and _whole(value) is not None
 
 
 def _refused(label: object, names: Sequence[str]) -> str:
-    if names:
-        listed = ", ".join(f"{number} ({name})" for number, name in enumerate(names))
-        return f"label: found {label!r}, expected one of {listed}"
-    return str(problem({"sentence1": "", "sentence2": "", "label": label}, "sentence-pair"))
+    listed = ", ".join(f"{number} ({name})" for number, name in enumerate(names))
+    expected = f"one of {listed}" if names else "a class number"
+    return f"label: found {label!r:.60}, expected {expected}"
 
 
 def _tagged(table: pa.Table, own: Sequence[str]) -> tuple[pa.Table, dict[str, int]]:

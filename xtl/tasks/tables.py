@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xtl.data.loading import load_rows
+from xtl.data.loading import in_memory, load_rows
 from xtl.errors import UserError
 from xtl.tasks.checking import BadRowError, canonical_table
 from xtl.tasks.entries import DatasetRef
@@ -34,24 +34,34 @@ class TableRows:
 
 
 def read_table(
-    folder: Path, ref: DatasetRef, labels: Sequence[str] = (), scratch: Path | None = None
+    folder: Path,
+    ref: DatasetRef,
+    labels: Sequence[str] = (),
+    scratch: Path | None = None,
+    *,
+    trained: bool = False,
 ) -> TableRows:
     """The rows of `ref` in the snapshot `folder`, in memory. No network, and no cache is left.
 
     `labels` are the names of the task's classes or tags, in its order (the form's own if empty).
+    What is `trained` on is without the answers that their context lacks; what is evaluated on has
+    them, so that one table may have two contents.
     The columns are the family's in the schema's order, then `id` where the set has unique ones.
     UserError where the config or the split is missing, where the files cannot be read, and for
     the first row that breaks the schema, counted from 1.
     """
     form = form_named(ref.form)
     try:
-        table, faults = _canonical(folder, ref, form, tuple(labels), scratch)
+        table, faults = _shaped(folder, ref, form, tuple(labels), scratch)
+        for repair in form.repairs:
+            table, met = repair(table, ref, trained)
+            faults |= met
     except BadRowError as bad:
         raise UserError(f"{folder}: {ref.config}/{ref.split}: {bad}") from None
-    return TableRows(_dataset(table), faults)
+    return TableRows(in_memory(table), faults)
 
 
-def _canonical(
+def _shaped(
     folder: Path, ref: DatasetRef, form: Form, labels: tuple[str, ...], scratch: Path | None
 ) -> tuple[pa.Table, dict[str, int]]:
     names = labels or form.labels
@@ -59,11 +69,7 @@ def _canonical(
     table, faults = shaped(loaded, form, names, ref)
     if form.pools is not None:
         table = _looked_up(table, form.pools, folder, ref, scratch)
-    table = canonical_table(table, form.family, names)
-    for repair in form.repairs:
-        table, met = repair(table, ref)
-        faults |= met
-    return table, faults
+    return canonical_table(table, form.family, names), faults
 
 
 def _looked_up(
@@ -78,12 +84,6 @@ def _looked_up(
         found = [sentences.get(key) for key in table[name].to_pylist()]
         table = table.set_column(table.column_names.index(name), name, pa.array(found, pa.string()))
     return table
-
-
-def _dataset(table: pa.Table) -> datasets.Dataset:
-    import datasets
-
-    return datasets.Dataset(datasets.table.InMemoryTable(table.combine_chunks()))
 
 
 def content_hash(rows: datasets.Dataset) -> str:

@@ -7,24 +7,21 @@ share the work.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import multiprocessing
 import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from xtl.data.claims import build_once
-from xtl.data.subsets import DIGEST_BYTES, row_digests
 from xtl.data.tokens import ArrayWriter
 from xtl.errors import UserError
 from xtl.model.tokenizer import load_tokenizer, tokenizer_hash
@@ -32,8 +29,8 @@ from xtl.tasks.families import feature_maker
 from xtl.tasks.family import Row
 from xtl.tasks.pool_arrays import COLUMNS as ARRAYS
 from xtl.tasks.pool_arrays import Ints, packed
+from xtl.tasks.pool_facts import facts_of
 from xtl.tasks.pools import CACHE, Pool, PoolRequest, description, has_pool, open_pool
-from xtl.tasks.schema import COLUMNS
 
 CHUNK_ROWS = 1024
 WORKER_CHUNKS = 8  # below that a process takes longer to start than it helps
@@ -86,7 +83,7 @@ def _build(folder: Path, work: _Work, rows: Rows, processes: int, report: Report
     request = work.request
     writer = ArrayWriter(folder, ARRAYS)
     try:
-        facts = _facts_of(_chunks(rows), request.family)
+        facts = facts_of(_chunks(rows), request.family)
         writer.append(facts)
         if request.shuffle_seed is not None:
             from xtl.data.controls import shuffle_labels
@@ -111,32 +108,6 @@ def _chunks(rows: Rows) -> Iterator[list[Row]]:
             yield rows.select(places).to_list()
         else:
             yield list(rows[places.start : places.stop])
-
-
-def _facts_of(chunks: Iterable[Sequence[Row]], family: str) -> dict[str, Ints]:
-    """What subsets go by, of the rows as they are: a control with other labels draws the same."""
-    columns = COLUMNS[family]
-    (label,) = [name for name, kind in columns.items() if kind == "class"] or [""]
-    strata: list[int] = []
-    groups: list[bytes] = []
-
-    def noted() -> Iterator[Row]:
-        for row in chain.from_iterable(chunks):
-            if label:
-                strata.append(row[label])
-            if "context" in columns:
-                groups.append(_hash(str(row["context"])))
-            yield row
-
-    return {
-        "digests": row_digests(noted()),
-        "strata": np.array(strata, dtype=np.int32),
-        "groups": np.frombuffer(b"".join(groups), dtype=np.uint8).reshape(-1, DIGEST_BYTES),
-    }
-
-
-def _hash(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()[:DIGEST_BYTES]
 
 
 def _write(
@@ -212,8 +183,9 @@ def _in_parallel(
             yield handed.popleft().result()
     except BrokenProcessPool as error:
         raise UserError(
-            f"tokenising {work.request.name}: a process was killed, expected memory for {workers} "
-            "of them: use fewer"
+            f"tokenising {work.request.name}: found that one of {workers} processes ended, "
+            "expected it to last: its own words stand above; if there are none, it may have been "
+            "killed for want of memory: use fewer (`--cores`)"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
