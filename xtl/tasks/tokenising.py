@@ -158,7 +158,7 @@ def _at_intervals(report: Report) -> Report:
 # -- the work, in this process or in several --------------------------------------------------
 def _tokenised_chunks(rows: Rows, work: _Work, processes: int) -> Iterator[dict[str, Ints]]:
     """Arrays of each chunk, in order; a few chunks at most are in memory."""
-    workers = min(processes, -(-len(rows) // CHUNK_ROWS))
+    workers = min(processes, len(rows) // (CHUNK_ROWS * WORKER_CHUNKS))
     chunks = _chunks(rows)
     return _in_parallel(chunks, work, workers) if workers > 1 else _alone(chunks, work)
 
