@@ -156,8 +156,10 @@ if __name__ != "__main__":  # a process that shares the work runs this file too
 from tests.tasks.pools import request_for
 from tests.tasks.test_tokenising import many
 from xtl.errors import UserError
+from xtl.tasks import tokenising
 from xtl.tasks.tokenising import ensure_pool
 
+tokenising.WORKER_CHUNKS = 1
 mirror, folder = map(Path, sys.argv[1:])
 rows = many(2100)
 try:
