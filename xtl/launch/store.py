@@ -90,8 +90,8 @@ class Store:
             return Lock.model_validate(read_json(self.lock_path))
         except ValidationError:
             raise UserError(
-                f"{self.lock_path}: found a lock that cannot be read, expected one that "
-                "`xtl prepare` wrote: delete it and run `xtl prepare`"
+                f"{self.lock_path}: found a lock that this version of xtl cannot read, expected "
+                "one of its own: go on with the version that wrote it, or start a new folder"
             ) from None
 
     def write_lock(self, lock: Lock) -> None:
