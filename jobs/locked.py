@@ -12,7 +12,7 @@ from rich.text import Text
 from xtl.sweep.leaks import leaks
 from xtl.sweep.lock import Lock, LockedTable
 from xtl.sweep.manifest import Manifest
-from xtl.sweep.needs import needs
+from xtl.sweep.needs import every_need
 
 Tables = dict[tuple[str, str], list[LockedTable]]
 """(task or set, what for) → its tables."""
@@ -42,7 +42,7 @@ def show_locked(manifest: Manifest, lock: Lock, console: Console) -> None:
 
 def _by_name(manifest: Manifest, lock: Lock) -> Tables:
     found: Tables = defaultdict(list)
-    for need in needs(manifest):
+    for need in every_need(manifest):
         use = "training" if need.trained else "evaluation"
         found[need.name, use].append(lock.find(need.ref))
     return found

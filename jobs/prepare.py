@@ -91,11 +91,20 @@ def _as_data(opened: Session, renewal: Renewal | None) -> dict[str, object]:
     return {"lock": lock, "missing": missing, "update": renewal and renewal.as_data()}
 
 
-def wanted(opened: Session) -> list[str]:
-    """What the lock, the mirror or the token cache does not have yet, by name."""
+def is_resolved(opened: Session) -> bool:
+    """Whether the lock and the mirror have all that the manifest names."""
+    return not _unresolved(opened)
+
+
+def _unresolved(opened: Session) -> list[str]:
     from xtl.launch.prepare import missing
 
-    found = missing(opened.manifest, opened.lock, Mirror(opened.mirror))
+    return missing(opened.manifest, opened.lock, Mirror(opened.mirror))
+
+
+def wanted(opened: Session) -> list[str]:
+    """What the lock, the mirror or the token cache does not have yet, by name."""
+    found = _unresolved(opened)
     return found or [f"tokens of {request.name}" for request in opened.tokens.missing(opened.plan)]
 
 
@@ -183,7 +192,11 @@ def _stopped_soon(console: Console) -> Iterator[None]:
         late.start()
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, stop)
+    before = signal.getsignal(signal.SIGINT)
+    if before in (signal.SIG_IGN, None):  # in a script's background: Ctrl-C is for another
+        yield
+        return
+    signal.signal(signal.SIGINT, stop)
     try:
         yield
     except KeyboardInterrupt:
@@ -200,8 +213,8 @@ def _cores() -> int:
 def _few_threads(processes: int | None) -> Iterator[None]:
     """Libraries that are loaded meanwhile, here and in processes that are started, keep to a login
     node's share of cores, unless the user's environment says otherwise."""
-    new = {name: str(processes or _cores()) for name in _POOLS if name not in os.environ}
-    new |= {name: "1" for name in new if name == "OPENBLAS_NUM_THREADS"}
+    cores = str(processes or _cores())
+    new = {name: cores for name in _POOLS if name not in os.environ}
     os.environ.update(new)
     try:
         yield

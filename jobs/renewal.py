@@ -60,10 +60,11 @@ def renew(opened: Session, console: Console, *, yes: bool, dry_run: bool, json: 
         _say(out, f"would ask for today's revisions of: {', '.join(sorted(repos))}")
         return Renewal(would_ask=tuple(sorted(repos)))
     new = _newest(opened, console)
-    found = Renewal(tuple(changes(opened.lock, new)), tuple(_replaced(opened, new)))
+    found = Renewal(tuple(changes(opened.lock, new)), tuple(_replaced(opened, new, out)))
     _show(found, out)
-    if not (found.changes and yes):
-        if found.changes:
+    differs = new != opened.lock
+    if not (differs and yes):
+        if differs:
             out.print("nothing is locked anew yet: `xtl prepare --update --yes` does")
         return found
     opened.store.write_lock(new)
@@ -86,9 +87,10 @@ def _newest(opened: Session, console: Console) -> Lock:
     return new
 
 
-def _replaced(opened: Session, new: Lock) -> list[tuple[Shard, State]]:
+def _replaced(opened: Session, new: Lock, console: Console) -> list[tuple[Shard, State]]:
     before = _as_it_was(opened)
     if before is None:
+        console.print("which shards there are of what is locked is not known")
         return []
     gone = replaced(before.plan, make_plan(opened.manifest, new))
     known = before.look()[1] if gone else {}
@@ -111,7 +113,7 @@ def _as_it_was(opened: Session) -> Session | None:
 
 def _show(found: Renewal, console: Console) -> None:
     if not found.changes:
-        console.print("all is as it is locked")
+        console.print("all data are as they are locked")
         return
     same = sum(change.same for change in found.changes)
     if same < len(found.changes):
@@ -126,7 +128,7 @@ def _table(found: list[Change]) -> Table:
     for heading in ("model or table", "locked", "today", "rows"):
         table.add_column(heading, overflow="fold")
     for change in found:
-        before, after = short(change.before) or "–", short(change.after)
+        before, after = short(change.before) or "–", short(change.after) or "–"
         table.add_row(Text(change.name), before, after, _rows(change))
     return table
 

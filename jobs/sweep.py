@@ -17,7 +17,7 @@ from jobs.collect import collect_and_report
 from jobs.live import Progress, against, counts_line
 from jobs.options import Cluster, DryRun, Json, Manifest, Profile, Root, print_json, session
 from jobs.plan import show as show_plan
-from jobs.prepare import ensure_prepared, require_prepared, show_wanted
+from jobs.prepare import ensure_prepared, is_resolved, require_prepared, show_wanted
 from xtl.errors import UserError
 from xtl.launch.launcher import Launcher, Look
 from xtl.launch.profile import SlurmProfile
@@ -52,7 +52,8 @@ def sweep(
     if dry_run:
         _preview(opened, console, json)
         return
-    if not once:  # a step that goes wrong must still leave somebody who takes the next
+    known = opened.lock is None or is_resolved(opened)
+    if known and not once:  # a step that goes wrong must still leave somebody who takes the next
         opened.require_runnable()
     if opened.derived:
         console.print(_derived(opened), soft_wrap=True)
@@ -64,6 +65,7 @@ def sweep(
         require_prepared(opened)
     else:
         ensure_prepared(opened, console)
+        opened.require_runnable()
     look, left = _step(opened, console) if once or detach else (_follow(opened, console), None)
     if look.over:
         collect_and_report(opened, look.states, console)

@@ -31,7 +31,6 @@ def lock_for(manifest: Manifest, rows: int = 4096) -> Lock:
             rows=rows,
             content=f"hash of {key_of(need.ref)}",
             mean_tokens=60.0,
-            place=str(need.place or ""),
         )
         for need in needs(manifest)
     }

@@ -277,7 +277,7 @@ def test_wrong_bytes_are_not_published_and_the_next_time_is_right(
     assert not (mirror.root / "owner").exists()
     online.lies.clear()
     verify(get("owner/set", mirror, None))
-    assert online.fetched() == ["README.md", "plain/train.jsonl", "plain/train.jsonl"]
+    assert online.fetched().count("plain/train.jsonl") == 2  # the other may have been cut off
     assert list((mirror.root / ".staging").iterdir()) == []
 
 

@@ -211,6 +211,13 @@ def test_a_lock_without_a_verdict_gets_one(hub: Path, mirror: Mirror) -> None:
     assert run(mirror, bare) == lock
 
 
+def test_a_verdict_by_another_method_is_made_again(hub: Path, mirror: Mirror) -> None:
+    lock = run(mirror)
+    older = lock.model_copy(update={"leakage_method": lock.leakage_method - 1})
+    assert missing(manifest(), older, mirror) == ["the leakage verdict"]
+    assert run(mirror, older) == lock
+
+
 def test_an_evaluation_context_in_the_training_table_is_in_the_lock(
     hub: Path, mirror: Mirror
 ) -> None:

@@ -17,7 +17,7 @@ from xtl.data.own.records import Format
 from xtl.data.sources import Source, put
 from xtl.errors import UserError
 from xtl.tasks.entries import DatasetRef
-from xtl.tasks.forms import OWN
+from xtl.tasks.forms import OWN_FORM
 from xtl.tasks.own import SPLIT, own_source
 from xtl.tasks.own_columns import UNMAPPED, Columns
 from xtl.tasks.own_rows import own_rows
@@ -71,7 +71,7 @@ def test_a_snapshot_loads_as_a_hub_s_set_does(tmp_path: Path, family: str) -> No
 def test_the_reader_of_tables_finds_nothing_to_mend(tmp_path: Path, family: str) -> None:
     path = jsonl(tmp_path / "a.jsonl", RECORDS[family])
     source({"default": path}, family).fill(tmp_path / "staged")
-    ref = DatasetRef("own/texts", "default", SPLIT, f"{OWN}{family}")
+    ref = DatasetRef("own/texts", "default", SPLIT, f"{OWN_FORM}{family}")
     found = read_table(tmp_path / "staged", ref)
     assert found.rows.to_list() == [RECORDS[family]]
     assert found.faults == {}

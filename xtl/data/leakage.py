@@ -26,6 +26,9 @@ from numpy.typing import NDArray
 from xtl.data.words import WEIGHT, Numbers, Places, Units, Vocabulary, runs_of
 
 SEQUENCE_WORDS = 13
+METHOD = 2
+"""Raised when the same texts would give another verdict: then all is compared again."""
+
 EXAMPLES = 3
 EXCERPT = 80
 

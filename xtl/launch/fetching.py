@@ -26,6 +26,19 @@ def is_own(need: Need) -> bool:
     return need.place is not None and need.place.path is not None
 
 
+def _with_configs(folder: Path, needs: Iterable[Need]) -> Path:
+    """The locked folder. UserError where it is an own one that lacks what is asked for by now."""
+    from xtl.data.loading import config_names
+
+    for need in needs:
+        if is_own(need) and need.ref.config not in config_names(folder):
+            raise UserError(
+                f"{folder}: found no config {need.ref.config} in what is locked, expected it: "
+                "`xtl prepare --update` takes the folder as it is today"
+            )
+    return folder
+
+
 def pinned(lock: Lock) -> dict[str, str]:
     """The revision at which each data set is locked: tables of two could come of two versions."""
     found: dict[str, str] = {}
@@ -63,9 +76,9 @@ class Fetching:
         return {repo: self._data(repo, of, locked.get(repo)) for repo, of in by_repo.items()}
 
     def _data(self, repo: str, needs: list[Need], locked: str | None) -> Path:
-        if locked and self.mirror.has(repo, locked):
-            return self.mirror.find(repo, locked)
         own = is_own(needs[0])
+        if locked and self.mirror.has(repo, locked):
+            return _with_configs(self.mirror.find(repo, locked), needs)
         found = self._own(repo, needs) if own else self._obtain(repo, "dataset", locked)
         if locked and found.revision != locked:
             raise self._other("tables", repo, found.revision, locked)

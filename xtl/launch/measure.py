@@ -93,7 +93,6 @@ def locked_table(need: Need, reader: Reader, tokenizer: Tokenizer) -> LockedTabl
         content=content_hash(found.rows),
         mean_tokens=_mean_tokens(found.rows, tokenizer),
         faults=found.faults,
-        place=str(need.place or ""),
     )
 
 

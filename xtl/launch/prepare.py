@@ -7,7 +7,7 @@ from itertools import filterfalse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xtl.data.leakage import Index, Overlap
+from xtl.data.leakage import METHOD, Index, Overlap
 from xtl.launch.fetching import Fetching, Report, is_own, pinned
 from xtl.launch.measure import Reader, locked_table, read_tokenizer
 from xtl.sweep.lock import Lock, LockedTable, key_of, pair_of
@@ -25,7 +25,7 @@ def missing(manifest: Manifest, lock: Lock | None, mirror: Mirror) -> list[str]:
         return [manifest.model.repo, *keys]
     model = [] if mirror.has(lock.model.repo, lock.model.revision) else [lock.model.repo]
     tables = [key for key in keys if not _is_there(lock.tables.get(key), mirror)]
-    compared = _pairs(manifest) <= set(lock.leakage_checked)
+    compared = _pairs(manifest) <= _checked(lock)
     return [*model, *tables, *([] if compared else ["the leakage verdict"])]
 
 
@@ -51,14 +51,20 @@ def resolve(
     for number, need in enumerate(new, 1):
         report(f"reading {key_of(need.ref)} ({number}/{len(new)})")
         tables[key_of(need.ref)] = locked_table(need, reader, tokenizer)
-    checked = set(kept.leakage_checked) if kept else set()
-    leakage = dict(kept.leakage) if kept else {}
+    checked = _checked(kept) if kept else set()
+    leakage = dict(kept.leakage) if kept and checked else {}
     return Lock(
         model=model,
         tables=dict(sorted(tables.items())),
         leakage=dict(sorted((leakage | _overlaps(manifest, checked, reader, report)).items())),
         leakage_checked=tuple(sorted(checked | _pairs(manifest))),
+        leakage_method=METHOD,
     )
+
+
+def _checked(lock: Lock) -> set[str]:
+    """The pairs that were compared as they are today."""
+    return set(lock.leakage_checked) if lock.leakage_method == METHOD else set()
 
 
 def _is_there(table: LockedTable | None, mirror: Mirror) -> bool:

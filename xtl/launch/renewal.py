@@ -11,10 +11,10 @@ from xtl.sweep.shard import Shard
 
 @dataclass(frozen=True)
 class Change:
-    """A model or a table that is another revision, from another place, or new, in a newer lock.
+    """A model or a table that is another revision or content, new, or gone, in a newer lock.
 
-    `rows` are those of a table, 0 where there is none. `same`: its content is what it was, so that
-    no shard changes with it.
+    `rows` are those of a table, 0 where there is none; a revision is "" there. `same`: its content
+    is what it was, so that no shard changes with it.
     """
 
     name: str
@@ -37,12 +37,13 @@ def changes(old: Lock, new: Lock) -> list[Change]:
         before = old.tables.get(key)
         if before is None:
             found.append(Change(key, "", table.revision, 0, table.rows, False))
-        elif (before.revision, before.place) != (table.revision, table.place):
+        elif (before.revision, before.content) != (table.revision, table.content):
             same = before.content == table.content
             found.append(
                 Change(key, before.revision, table.revision, before.rows, table.rows, same)
             )
-    return found
+    gone = [(key, table) for key, table in old.tables.items() if key not in new.tables]
+    return found + [Change(key, table.revision, "", table.rows, 0, False) for key, table in gone]
 
 
 def replaced(old: Plan, new: Plan) -> list[Shard]:

@@ -11,7 +11,7 @@ from xtl.report.numbers import count, plural
 from xtl.sweep.leaks import Leak, leaks
 from xtl.sweep.lock import Lock, LockedTable, key_of, pair_of
 from xtl.sweep.manifest import Manifest
-from xtl.sweep.needs import Need, needs, passage_pairs
+from xtl.sweep.needs import Need, every_need, passage_pairs
 
 _NAMED = 4  # tables that a line names one by one
 
@@ -60,12 +60,15 @@ def _faults(manifest: Manifest, lock: Lock) -> list[list[str]]:
 
 def _data_sets(manifest: Manifest, lock: Lock) -> dict[DataSet, dict[str, LockedTable]]:
     """The lock's tables by what they are to the manifest; what it has no use for, by its repo."""
-    used = {key_of(need.ref): (need.name, _use(need)) for need in needs(manifest)}
     found: dict[DataSet, dict[str, LockedTable]] = defaultdict(dict)
-    for key in dict.fromkeys([*used, *lock.tables]):
+    for need in every_need(manifest):
+        key = key_of(need.ref)
         if key in lock.tables:
-            table = lock.tables[key]
-            found[used.get(key, (table.repo, "nothing now"))][key] = table
+            found[need.name, _use(need)][key] = lock.tables[key]
+    used = {key for tables in found.values() for key in tables}
+    for key, table in lock.tables.items():
+        if key not in used:
+            found[table.repo, "nothing now"][key] = table
     return found
 
 

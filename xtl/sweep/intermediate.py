@@ -19,7 +19,7 @@ USUAL_CAP = 2**17  # of examples-proportional mixing, as in the paper [recalled]
 class MaskedText(Keys):
     """Masked LM on text in many languages, mixed into an intermediate training.
 
-    `share`: of the examples that the model sees. `corpus` is a name under `data:`.
+    `share`: of the examples that the model sees. `corpus` is a name under `training_data:`.
     """
 
     corpus: str
@@ -35,7 +35,7 @@ class MaskedText(Keys):
 class Translated(Keys):
     """A task's data in other languages, by machine, in the schema of the task.
 
-    `data` is a name under `data:`, whose place holds `{language}`.
+    `data` is a name under `training_data:`, whose place holds `{language}`.
     """
 
     data: str

@@ -26,7 +26,7 @@ class Leak:
 
     @property
     def passages(self) -> int:
-        """Those that overlap in any way: one that stands whole may be too short for a sequence."""
+        """The larger of both counts: one that stands whole may be too short for a sequence."""
         return max(self.overlap.contexts, self.overlap.sequences)
 
     def __str__(self) -> str:

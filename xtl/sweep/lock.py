@@ -26,12 +26,10 @@ class LockedModel(ModelRef):
 
 class LockedTable(Table):
     """A table, with the mean length in tokens of a sample of its rows, and what was found wrong
-    with it and repaired (or left out, or only said): in words, with the count of rows. `place` is
-    what the manifest said of where it comes from; empty: it is the catalogue's."""
+    with it and repaired (or left out, or only said): in words, with the count of rows."""
 
     mean_tokens: float
     faults: dict[str, int] = Field(default_factory=dict)
-    place: str = ""
 
     def table(self) -> Table:
         return Table(**self.model_dump(include=set(Table.model_fields)))
@@ -45,6 +43,7 @@ class Lock(Frozen):
     tables: dict[str, LockedTable] = Field(default_factory=dict)  # key_of(ref) → table
     leakage: dict[str, Overlap] = Field(default_factory=dict)  # pair_of(…) → what they share
     leakage_checked: tuple[str, ...] = ()  # pair_of(…) of the tables that were compared
+    leakage_method: int = 0  # `xtl.data.leakage.METHOD`, by which they were
 
     def require(self, model: str) -> None:
         """UserError where the lock is another model's."""

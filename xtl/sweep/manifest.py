@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
@@ -73,13 +73,14 @@ class Manifest(Keys):
             raise ValueError("intermediate: found nothing, expected a task for the sizes above 0")
         for choice in self.intermediate:
             _texts_have_places(self, choice)
-            for entry in choice.entries:
+            for entry in choice.entries if choice.translated is None else ():
                 _has_data(self, entry)
                 _sizes_fit(self, entry)
         for target in self.targets:
             _has_data(self, target.trained)
             _follows(self, target.after)
         _names_are_used(self)
+        _one_kind(self)
         if self.strong_control:
             _control_is_planned(self, self.strong_control)
         if self.primary:
@@ -103,7 +104,7 @@ def _texts_have_places(manifest: Manifest, choice: IntermediateChoice) -> None:
         _has_place(manifest, "translated.data", usual, data.languages)
 
 
-def _has_place(manifest: Manifest, key: str, usual: Usual, languages: Sequence[str]) -> None:
+def _has_place(manifest: Manifest, key: str, usual: Usual, languages: Collection[str]) -> None:
     found = f"intermediate.{key}: found {usual.name!r}"
     if usual.name in TASKS:
         raise ValueError(f"{found}, the name of a task, expected one of its own")
@@ -114,7 +115,7 @@ def _has_place(manifest: Manifest, key: str, usual: Usual, languages: Sequence[s
     _serves(f"training_data.{usual.name}", place, usual, languages)
 
 
-def _serves(key: str, place: DataPlace, usual: Usual, languages: Sequence[str]) -> None:
+def _serves(key: str, place: DataPlace, usual: Usual, languages: Collection[str]) -> None:
     if len(languages) > 1 and not is_for_each(place, usual):
         expected = "expected {language} in it: a table for each language"
         raise ValueError(f"{key}: found {place}, {expected}")
@@ -162,6 +163,14 @@ def _names_are_used(manifest: Manifest) -> None:
         _planned("accept_overlap.evaluation", accepted.evaluation, list(evaluated))
 
 
+def _one_kind(manifest: Manifest) -> None:
+    """A name is text or translations, not both: its rows have one family's columns."""
+    texts = {choice.masked_text.corpus for choice in manifest.intermediate if choice.masked_text}
+    made = {choice.translated.data for choice in manifest.intermediate if choice.translated}
+    for name in texts & made:
+        raise ValueError(f"training_data.{name}: found text and translations, expected one")
+
+
 def _trained(manifest: Manifest) -> list[str]:
     """Names of all that is trained on."""
     names = [target.trained.name for target in manifest.targets]
@@ -171,15 +180,17 @@ def _trained(manifest: Manifest) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _evaluated(manifest: Manifest) -> dict[str, tuple[str, ...]]:
+def _evaluated(manifest: Manifest) -> dict[str, set[str]]:
     """Names of the evaluation sets, and the languages that are run."""
-    found = {}
+    found: dict[str, set[str]] = {}
     for target in manifest.targets:
         more = target.entry.secondary_sets if target.secondary else ()
         for name in (*target.entry.evaluation_sets, *more):
-            found[name] = chosen_languages(EVALUATION_SETS[name], target.languages)
+            found.setdefault(name, set()).update(
+                chosen_languages(EVALUATION_SETS[name], target.languages)
+            )
     for choice in manifest.retrieval:
-        found[choice.set] = chosen_languages(EVALUATION_SETS[choice.set], choice.languages)
+        found[choice.set] = set(chosen_languages(EVALUATION_SETS[choice.set], choice.languages))
     return found
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from xtl.errors import UserError
 from xtl.sweep.choices import RetrievalChoice, TargetChoice, chosen_languages
 from xtl.sweep.intermediate import IntermediateChoice, Translated
-from xtl.sweep.lock import Lock, key_of
 from xtl.sweep.manifest import Manifest
 from xtl.sweep.places import DataPlace
 from xtl.sweep.placing import MASKED_LM, Usual, put, usual_of
@@ -41,22 +39,14 @@ class Need:
 def needs(manifest: Manifest) -> list[Need]:
     """Every table that the manifest needs, each once: what is trained on first."""
     found: dict[DatasetRef, Need] = {}
-    for need in (*_trained(manifest), *_evaluated(manifest)):
+    for need in every_need(manifest):
         found.setdefault(need.ref, need)
     return list(found.values())
 
 
-def require_places(manifest: Manifest, lock: Lock) -> None:
-    """UserError where a table is locked from another place than the manifest names now."""
-    for need in needs(manifest):
-        table = lock.tables.get(key_of(need.ref))
-        now = str(need.place or "")
-        if table is not None and table.place != now:
-            key = "training_data" if need.trained else "evaluation_data"
-            raise UserError(
-                f"{key}.{need.name}: found {now or 'nothing'}, expected what is locked, "
-                f"{table.place or 'nothing'}: see what it would change: `xtl prepare --update`"
-            )
+def every_need(manifest: Manifest) -> list[Need]:
+    """The same by name: a table that two tasks share is there for each."""
+    return list(dict.fromkeys([*_trained(manifest), *_evaluated(manifest)]))
 
 
 def task_tables(manifest: Manifest, task: Task) -> tuple[DatasetRef, ...]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from pathlib import PurePath
 from typing import Annotated, Self
 
@@ -42,7 +44,15 @@ class DataPlace(Keys):
 
     def __str__(self) -> str:
         """As YAML has it, in one line: what differs from the defaults."""
-        return json.dumps(self.model_dump(mode="json", exclude_defaults=True), ensure_ascii=False)
+        said = self.model_dump(mode="json", exclude_defaults=True)
+        return json.dumps(said, ensure_ascii=False, sort_keys=True)
+
+    @property
+    def digest(self) -> str:
+        """8 hex digits of where the files are and how they are read: of another place, others."""
+        path = os.path.normpath(self.path or "")
+        body = json.dumps([path, self.format, self.columns], sort_keys=True)
+        return hashlib.sha256(body.encode()).hexdigest()[:8]
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -50,6 +60,8 @@ class DataPlace(Keys):
             raise ValueError("either `path` or `repo`")
         if not self.is_file and (self.columns or self.format != "auto"):
             raise ValueError("`columns` and `format` only for a file")
+        if not self.is_file and "{language}" in (self.path or ""):
+            raise ValueError("`{language}` in `path` only for files; of a folder, in `config`")
         if self.is_file and (self.config or self.split):
             raise ValueError("`config` and `split` only for a repo or a folder")
         return self

@@ -6,14 +6,12 @@ from dataclasses import dataclass, replace
 
 from xtl.sweep.places import DataPlace
 from xtl.tasks.entries import LANGUAGE, DatasetRef, Task
-from xtl.tasks.forms import FORMS, known_form
-from xtl.tasks.forms import OWN as OWN_FORM
+from xtl.tasks.forms import FORMS, OWN_FORM, known_form
+from xtl.tasks.own import SPLIT
 
 MASKED_LM = "masked-lm"
 OWN, OWN_EVALUATION = "own", "own-evaluation"
 """The owners, in a mirror, of what comes from a user's files."""
-
-SPLIT = "data"  # of what is made of a file
 
 
 @dataclass(frozen=True)
@@ -25,11 +23,12 @@ class Usual:
     data: DatasetRef | None = None
     trained: bool = True
 
-    @property
-    def own(self) -> DatasetRef:
-        """Rows in the family's own columns, as they are made of a file."""
+    def own(self, place: DataPlace) -> DatasetRef:
+        """Rows in the family's own columns, as they are made of a file. Another place has another
+        name, so that it never takes what is locked of this one."""
         owner = OWN if self.trained else OWN_EVALUATION
-        return DatasetRef(f"{owner}/{self.name}", "default", SPLIT, f"{OWN_FORM}{self.family}")
+        repo = f"{owner}/{self.name}-{place.digest}"
+        return DatasetRef(repo, "default", SPLIT, f"{OWN_FORM}{self.family}")
 
 
 def usual_of(task: Task) -> Usual:
@@ -40,10 +39,10 @@ def put(place: DataPlace, usual: Usual, language: str = "", code: str = "") -> D
     """What is read instead of the usual table; `code` is what that calls the language."""
     if place.is_file:
         return _file(place, usual, language)
-    table = usual.data or usual.own
+    table = usual.data or usual.own(place)
     named = replace(
         table.of(code),
-        repo=place.repo or usual.own.repo,
+        repo=place.repo or usual.own(place).repo,
         config=(place.config or table.config.replace(LANGUAGE, code)).replace(LANGUAGE, language),
         split=(place.split or table.split.replace(LANGUAGE, code)).replace(LANGUAGE, language),
     )
@@ -52,9 +51,10 @@ def put(place: DataPlace, usual: Usual, language: str = "", code: str = "") -> D
 
 def _file(place: DataPlace, usual: Usual, language: str) -> DatasetRef:
     """A snapshot for each language, so that a new one leaves the others as they are locked."""
+    own = usual.own(place)
     if LANGUAGE not in (place.path or ""):
-        return usual.own
-    return replace(usual.own, repo=f"{usual.own.repo}.{language}", config=language)
+        return own
+    return replace(own, repo=f"{own.repo}-{language}", config=language)
 
 
 def _formed(ref: DatasetRef, language: str) -> DatasetRef:
@@ -62,7 +62,7 @@ def _formed(ref: DatasetRef, language: str) -> DatasetRef:
     known = known_form(ref.repo, ref.config)
     if known is None or FORMS[known].family != FORMS[ref.form].family:
         return ref
-    part = ref.part or (language if FORMS[known].part else "")
+    part = (ref.part or language) if FORMS[known].part else ""
     return replace(ref, form=known, part=part)
 
 

@@ -16,7 +16,7 @@ from xtl.sweep.intermediate import IntermediateChoice
 from xtl.sweep.leaks import require_accepted
 from xtl.sweep.lock import Lock
 from xtl.sweep.manifest import Manifest
-from xtl.sweep.needs import Sets, require_places, retrieval_sets, set_table, sets_of
+from xtl.sweep.needs import Sets, retrieval_sets, set_table, sets_of
 from xtl.sweep.provisional import provisional_lock
 from xtl.sweep.shard import EvaluateSpec, HeldOut, Shard, Spec, Stage, Table, TrainSpec, shard_id
 from xtl.sweep.sizes import Size
@@ -44,13 +44,12 @@ class Plan:
 
 def make_plan(manifest: Manifest, lock: Lock | None) -> Plan:
     """Raises UserError where the lock and the manifest do not fit (another model, a table missing,
-    data from another place, a size over the data, an overlap that is not accepted).
+    a size over the data, an overlap that is not accepted).
 
     Without a lock, counts are the published ones and ids are provisional.
     """
     if lock is not None:
         lock.require(manifest.model.repo)
-        require_places(manifest, lock)
         require_accepted(manifest, lock)
     return draft_plan(manifest, lock)
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from xtl.errors import UserError
 from xtl.tasks import repairs
-from xtl.tasks.schema import COLUMNS
 
 if TYPE_CHECKING:
     from xtl.tasks.repairs import Repair
@@ -81,7 +80,7 @@ def _commonsense(row: Row) -> dict[str, Any]:
     }
 
 
-OWN = "own:"
+OWN_FORM = "own:"
 """Before a family's name: the form of rows that have the canonical columns already."""
 
 _PREMISE = {"sentence1": "premise", "sentence2": "hypothesis"}
@@ -112,12 +111,12 @@ FORMS: dict[str, Form] = {
         pools=("zh", "en"),
     ),
     "text": Form("masked-lm"),
-    f"{OWN}span-qa": Form("span-qa", repairs=(repairs.answers,)),
-    f"{OWN}sentence-pair": Form("sentence-pair", id="id"),
-    f"{OWN}multiple-choice": Form("multiple-choice", id="id"),
-    f"{OWN}tagging": Form("tagging", id="id", repairs=(repairs.tokens,)),
-    f"{OWN}retrieval": Form("retrieval", id="id", repairs=(repairs.line_breaks,)),
-    f"{OWN}masked-lm": Form("masked-lm", id="id"),
+    f"{OWN_FORM}span-qa": Form("span-qa", repairs=(repairs.answers,)),
+    f"{OWN_FORM}sentence-pair": Form("sentence-pair", id="id"),
+    f"{OWN_FORM}multiple-choice": Form("multiple-choice", id="id"),
+    f"{OWN_FORM}tagging": Form("tagging", id="id", repairs=(repairs.tokens,)),
+    f"{OWN_FORM}retrieval": Form("retrieval", id="id", repairs=(repairs.line_breaks,)),
+    f"{OWN_FORM}masked-lm": Form("masked-lm", id="id"),
 }
 
 _KNOWN: tuple[tuple[str, str, str], ...] = (
@@ -167,9 +166,3 @@ def form_named(name: str) -> Form:
     if name not in FORMS:
         raise UserError(f"form {name!r} is unknown; expected one of {', '.join(FORMS)}")
     return FORMS[name]
-
-
-def canonical(form: Form) -> tuple[str, ...]:
-    """The columns that a form's rows may have in the end: the family's, and an id."""
-    named = tuple(COLUMNS[form.family])
-    return (*named, "id") if form.id and "id" not in named else named

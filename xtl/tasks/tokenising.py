@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections import deque
@@ -199,6 +200,7 @@ def _tokenised(work: _Work, rows: Sequence[Row]) -> dict[str, Ints]:
 
 
 def _begin_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     os.environ[_THREADS] = "false"
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
