@@ -142,8 +142,9 @@ def refs(**place: Any) -> list[str]:
 
 
 def test_another_place_has_another_name_so_that_it_takes_nothing_that_is_locked() -> None:
-    places = [{"path": "a.csv"}, {"path": "b.csv"}, {"path": "a.csv", "columns": {"label": "y"}}]
-    assert len({*map(tuple, (refs(**place) for place in places))}) == 3
+    mapped = {"label": "y"}
+    found = [refs(path="a.csv"), refs(path="b.csv"), refs(path="a.csv", columns=mapped)]
+    assert len({repo for repos in found for repo in repos}) == 3
 
 
 def test_one_place_in_two_spellings_is_one() -> None:
