@@ -92,14 +92,11 @@ class _Planner:
 
     def _chains(self) -> list[tuple[IntermediateChoice | None, Arm]]:
         primary = self.manifest.primary
+        task, name = (primary.task, primary.arm) if primary else ("", "")
 
         def later(chain: tuple[IntermediateChoice | None, Arm]) -> tuple[bool, bool]:
             choice, arm = chain
-            asked = primary is not None and choice is not None
-            return (
-                not (asked and choice.label == primary.task),  # type: ignore[union-attr]
-                not (asked and arm.name == primary.arm),  # type: ignore[union-attr]
-            )
+            return (choice is None or choice.label != task, arm.name != name)
 
         chains = product(self.manifest.intermediate or (None,), self.manifest.arms)
         return sorted(chains, key=later)
