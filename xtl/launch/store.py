@@ -91,7 +91,8 @@ class Store:
         except ValidationError:
             raise UserError(
                 f"{self.lock_path}: found a lock that this version of xtl cannot read, expected "
-                "one of its own: go on with the version that wrote it, or start a new folder"
+                "one of its own: go on with the version that wrote it, or start a new folder, or "
+                "delete it and run `xtl prepare`"
             ) from None
 
     def write_lock(self, lock: Lock) -> None:
