@@ -14,6 +14,8 @@ from tests.data.builders import asking, builders, said
 from xtl.data import claims
 from xtl.data.claims import Owner, build_once
 
+pytestmark = pytest.mark.slow
+
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.rglob("*"))
@@ -47,7 +49,6 @@ def test_what_is_there_is_not_built_again(tmp_path: Path) -> None:
     assert names(tmp_path) == ["place"]
 
 
-@pytest.mark.slow
 def test_thirty_two_processes_that_ask_at_once_build_it_once(tmp_path: Path) -> None:
     processes = [asking(tmp_path, seconds=1) for _ in range(32)]
     (tmp_path / "go").touch()

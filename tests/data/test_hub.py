@@ -21,6 +21,8 @@ from xtl.data.mirror import Mirror
 from xtl.data.sources import obtain
 from xtl.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 MIB = 2**20
 BIG = random.Random(7).randbytes(24 * MIB)  # over two of the client's pieces of 10 MiB
 FILES = {"README.md": b"# set\n", "en/train.parquet": b"PAR1" * 999, "en/empty.txt": b""}
@@ -159,7 +161,6 @@ def test_a_server_without_ranges_gives_the_same_bytes(hub: Hub, tmp_path: Path) 
     assert held(tmp_path) == FILES
 
 
-@pytest.mark.slow
 def test_a_cut_connection_goes_on_by_itself(hub: Hub, tmp_path: Path) -> None:
     hub.commit({"big.parquet": BIG})
     hub.cuts["big.parquet"] = 15 * MIB
@@ -168,7 +169,6 @@ def test_a_cut_connection_goes_on_by_itself(hub: Hub, tmp_path: Path) -> None:
     assert hub.ranges == [("big.parquet", 10 * MIB)]
 
 
-@pytest.mark.slow
 def test_what_was_interrupted_is_kept_and_gone_on_with(hub: Hub, tmp_path: Path) -> None:
     def interrupt(line: str) -> None:
         if "1 of 2 files, 10.0 of" in line:
@@ -326,7 +326,6 @@ def require_one_snapshot(root: Path, hub: Hub) -> None:
     assert list((root / ".staging").iterdir()) == []
 
 
-@pytest.mark.slow
 def test_killed_again_and_again_while_files_come_it_ends_with_the_same_mirror(
     tmp_path: Path,
 ) -> None:
@@ -349,7 +348,6 @@ def test_killed_again_and_again_while_files_come_it_ends_with_the_same_mirror(
     assert all(begin >= 10 * MIB for _name, begin in hub.ranges)
 
 
-@pytest.mark.slow
 def test_killed_before_any_change_on_disk_the_next_one_ends_with_the_same_mirror(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -370,7 +368,6 @@ def test_killed_before_any_change_on_disk_the_next_one_ends_with_the_same_mirror
         assert len({snapshot.fingerprint for snapshot in snapshots.values()}) == 1
 
 
-@pytest.mark.slow
 def test_two_that_fetch_the_same_set_at_once_end_with_one_snapshot(tmp_path: Path) -> None:
     with serving(Hub("owner/set", FILES | {"big.txt": BIG[:MIB]})) as hub:
         hub.bytes_per_second = MIB

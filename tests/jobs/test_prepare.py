@@ -26,6 +26,8 @@ from tests.slurm.checkouts import make_trivial
 from xtl.data import lookup
 from xtl.data.sources import model_hash
 
+pytestmark = pytest.mark.slow
+
 SERVED = {
     f"{DATA}/pool/train": 4096,
     f"{DATA}/target/train": 256,
@@ -152,7 +154,6 @@ def test_a_dry_run_names_the_tokens_that_are_missing(locked: Scene) -> None:
     assert held(locked.bench.folder) == before
 
 
-@pytest.mark.slow
 def test_what_it_says_to_machines_has_the_same_keys_whatever_is_asked(locked: Scene) -> None:
     asked = [[], ["--dry-run"], ["--update"], ["--update", "--dry-run"]]
     said = [locked.prepared("--json", *words) for words in asked]
@@ -204,7 +205,6 @@ def test_what_the_hub_does_not_give_is_one_line_and_nothing_is_locked(
     assert not (fresh.mirror / DATA).exists()
 
 
-@pytest.mark.slow
 def test_a_cut_connection_is_one_line_and_gone_on_with(fresh: Scene, undisturbed: Scene) -> None:
     fresh.data.cuts[TARGET], fresh.data.cut_always = 5000, True
     assert fresh.refused().startswith(f"hub: dataset {DATA} could not be fetched (")
@@ -235,7 +235,6 @@ def whole(files: Files) -> Files:
     return {name: data for name, data in files.items() if not Path(name).name.startswith(parts)}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 6))]
 )
@@ -294,7 +293,6 @@ def test_a_lost_mirror_is_filled_again_at_the_locked_commit(locked: Scene, lost:
     assert locked.lock_path.read_bytes() == lock
 
 
-@pytest.mark.slow
 def test_update_shows_what_would_change_and_changes_nothing(locked: Scene) -> None:
     old, new = locked.data.head, fewer(locked.data)
     before = held(locked.bench.root)
@@ -315,7 +313,6 @@ def test_update_shows_what_would_change_and_changes_nothing(locked: Scene) -> No
     assert not found["locked"]
 
 
-@pytest.mark.slow
 def test_update_with_yes_locks_it_and_the_old_snapshot_stays(locked: Scene) -> None:
     old, new = locked.data.head, fewer(locked.data)
     snapshot = held(locked.mirror / DATA / old)
@@ -326,7 +323,6 @@ def test_update_with_yes_locks_it_and_the_old_snapshot_stays(locked: Scene) -> N
     assert locked.prepared("--update") == "all is as it is locked\n"
 
 
-@pytest.mark.slow
 def test_a_newer_revision_with_the_same_rows_changes_no_shard(locked: Scene) -> None:
     described = locked.data.files["README.md"] + b"\nMore words.\n"
     new = locked.data.commit(locked.data.files | {"README.md": described})
@@ -337,7 +333,6 @@ def test_a_newer_revision_with_the_same_rows_changes_no_shard(locked: Scene) -> 
     assert json.loads(locked.prepared("--json"))["missing"] == []  # its tokens are there already
 
 
-@pytest.mark.slow
 def test_update_says_in_which_states_the_shards_are(locked: Scene, tmp_path: Path) -> None:
     trivial = replace(locked.bench, checkout=make_trivial(tmp_path / "checkout"))
     trivial.sweep()
@@ -361,7 +356,6 @@ def with_own(found: Scene, **more: Any) -> Path:
     return path
 
 
-@pytest.mark.slow
 def test_a_bad_line_is_named_before_anything_is_fetched_and_mended_it_is_prepared(
     fresh: Scene,
 ) -> None:
@@ -390,7 +384,6 @@ def leaking(found: Scene) -> Path:
     return path
 
 
-@pytest.mark.slow
 def test_an_overlap_is_locked_and_refused_until_the_manifest_accepts_it(fresh: Scene) -> None:
     leaking(fresh)
     line = fresh.refused()
@@ -406,7 +399,6 @@ def test_an_overlap_is_locked_and_refused_until_the_manifest_accepts_it(fresh: S
     assert (fresh.asked(), fresh.lock_path.read_bytes()) == (asked, lock)
 
 
-@pytest.mark.slow
 def test_an_overlap_that_is_mended_in_the_file_is_locked_anew_by_an_update(fresh: Scene) -> None:
     path = leaking(fresh)
     fresh.refused()
@@ -416,7 +408,6 @@ def test_an_overlap_that_is_mended_in_the_file_is_locked_anew_by_an_update(fresh
     fresh.prepared("--no-tokens")
 
 
-@pytest.mark.slow
 def test_an_update_that_would_overlap_is_refused_and_the_lock_stays(locked: Scene) -> None:
     name = "en/validation-00000-of-00001.parquet"
     asked, pool = (pq.read_table(io.BytesIO(locked.data.files[file])) for file in (name, TARGET))
@@ -454,7 +445,6 @@ int get_nprocs_conf(void) { return 64; }
 """
 
 
-@pytest.mark.slow
 def test_on_a_node_of_64_cores_no_library_starts_a_thread_a_core(fresh: Scene) -> None:
     compiler = shutil.which("cc")
     if compiler is None:
