@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # a process each
+
 ROOT = Path(__file__).parents[2]
 DEMO = str(ROOT / "jobs" / "manifests" / "demo.yaml")
 
@@ -27,8 +29,6 @@ def xtl(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     "verb", ["prepare", "plan", "sweep", "status", "resubmit", "collect", "report"]
 )
-
-pytestmark = pytest.mark.slow  # a process each
 def test_a_wrong_manifest_is_one_line_and_status_2(verb: str, tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text("name: m\nsizes: [-1]\n")
     done = xtl(verb, "--manifest", "m.yaml", "--cluster", "local", cwd=tmp_path)
