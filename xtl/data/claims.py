@@ -18,8 +18,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xtl.files import create_once, names_in, read_json, sync_folder
+
+if TYPE_CHECKING:
+    from xtl.data.hub import Report
+
 
 BEAT_SECONDS = 2.0
 STALE_SECONDS = 30.0
@@ -31,8 +36,6 @@ ABANDONED_SECONDS = 24 * 3600.0
 _POLL_SECONDS = 0.5
 _SAY_AGAIN_SECONDS = 30.0
 _CLAIM, _STAGED, _PROBE = "claim-", "staged-", "probe-"
-
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +14,10 @@ from xtl.sweep.lock import Lock, LockedModel
 from xtl.sweep.needs import Need
 
 if TYPE_CHECKING:
+    from xtl.data.hub import Report
     from xtl.data.mirror import Mirror, Snapshot
     from xtl.data.sources import Kind, Source
 
-Report = Callable[[str], None]
 ANEW = "start a new sweep folder, or see what a newer one would change: `xtl prepare --update`"
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xtl.data.leakage import METHOD, Index, Overlap
-from xtl.launch.fetching import Fetching, Report, is_own, pinned
+from xtl.launch.fetching import Fetching, is_own, pinned
 from xtl.launch.measure import Reader, locked_table, read_tokenizer
 from xtl.sweep.lock import Lock, LockedTable, key_of, pair_of
 from xtl.sweep.manifest import Manifest
 from xtl.sweep.needs import Need, needs, passage_pairs
 
 if TYPE_CHECKING:
+    from xtl.data.hub import Report
     from xtl.data.mirror import Mirror
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -21,9 +21,8 @@ from xtl.tasks.entries import DatasetRef
 if TYPE_CHECKING:
     import datasets
 
+    from xtl.data.hub import Report
     from xtl.tasks.pools import Pool, PoolRequest
-
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)

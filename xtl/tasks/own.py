@@ -7,7 +7,7 @@ found there, so a snapshot holds nothing that the family cannot use. Torch-free.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,10 +21,10 @@ from xtl.tasks.schema import COLUMNS, Kind
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from xtl.data.hub import Report
     from xtl.data.sources import Source
     from xtl.tasks.family import Row
 
-Report = Callable[[str], None]
 
 SPLIT = "data"
 """The one split of each config."""

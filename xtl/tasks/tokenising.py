@@ -18,7 +18,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,12 +33,15 @@ from xtl.tasks.pool_arrays import Ints, packed
 from xtl.tasks.pool_facts import facts_of
 from xtl.tasks.pools import CACHE, Pool, PoolRequest, description, has_pool, open_pool
 
+if TYPE_CHECKING:
+    from xtl.data.hub import Report
+
+
 CHUNK_ROWS = 1024
 WORKER_CHUNKS = 8  # below that a process takes longer to start than it helps
 _REPORT_SECONDS = 2.0
 _THREADS = "TOKENIZERS_PARALLELISM"  # the library's own switch
 
-Report = Callable[[str], None]
 Rows = Any
 """A `datasets.Dataset`, or a Sequence of rows."""
 
