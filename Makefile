@@ -4,9 +4,9 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-VERBS := prepare plan sweep status resubmit collect report
+VERBS := prepare plan sweep status resubmit collect report rescore
 .PHONY: help setup $(VERBS) check test test-all lint bench clean lock
-.PHONY: profile slurm-deps slurm-up slurm-down slurm-shell
+.PHONY: profile score slurm-deps slurm-up slurm-down slurm-shell
 
 # ---- variables --------------------------------------------------------------------------------
 PYTHON ?= python3
@@ -25,6 +25,7 @@ OPTIONS = $(if $(MANIFEST),--manifest '$(MANIFEST)') $(if $(ROOT),--root '$(ROOT
   $(if $(CLUSTER),--cluster '$(CLUSTER)') $(if $(PROFILE),--profile '$(PROFILE)') \
   $(ASKED) $(ARGS)
 ASKED = $(if $(filter-out 0,$(DRY)),--dry-run) $(if $(filter-out 0,$(JSON)),--json)
+FOLDERS = $(if $(PREDICTIONS),--predictions '$(PREDICTIONS)') $(if $(LABELS),--labels '$(LABELS)')
 NAMED = $(if $(NAME),--name '$(NAME)')
 
 BIN := $(VENV)/bin
@@ -48,8 +49,12 @@ status:   ## Show each shard's state
 resubmit: ## Run failed shards again
 collect:  ## Build the table of results from the W&B runs
 report:   ## Write the HTML report
+rescore:  ## Compute the metrics again from the stored predictions
 $(VERBS): $(VENV)/.ready-$(TORCH)
 	@$(BIN)/xtl $@ $(OPTIONS)
+
+score: $(VENV)/.ready-$(TORCH) ## Score PREDICTIONS=FOLDER against LABELS=FOLDER, as XTREME does
+	@$(BIN)/xtl score $(FOLDERS) $(ASKED) $(ARGS)
 
 profile: $(VENV)/.ready-$(TORCH) ## Write a first profile of this Slurm cluster
 	@$(BIN)/xtl profile $(NAMED) $(ASKED) $(ARGS)

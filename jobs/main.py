@@ -7,9 +7,25 @@ from typing import NoReturn
 
 import typer
 
-from jobs import collect, plan, prepare, profile, report, resubmit, status, sweep
 from xtl.errors import UserError
-from xtl.launch.slurm.client import SlurmRefusedError, SlurmSilentError
+
+try:
+    from jobs import (
+        collect,
+        plan,
+        prepare,
+        profile,
+        report,
+        rescore,
+        resubmit,
+        score,
+        status,
+        sweep,
+    )
+    from xtl.launch.slurm.client import SlurmRefusedError, SlurmSilentError
+except UserError as error:  # of an extension: the catalogue takes it in as it is imported
+    print(f"xtl: {error}", file=sys.stderr)
+    sys.exit(2)
 
 app = typer.Typer(
     name="xtl",
@@ -21,7 +37,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-for verb in (profile, prepare, plan, sweep, status, resubmit, collect, report):
+for verb in (profile, prepare, plan, sweep, status, resubmit, collect, report, rescore, score):
     app.command()(getattr(verb, verb.__name__.rpartition(".")[2]))
 
 

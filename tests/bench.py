@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -38,17 +39,23 @@ keep: all
 class Bench:
     """A manifest, a folder, and the environment in which `xtl` is run as a user would.
 
-    `place` are the options that say where it runs, `checkout` is the code that the user has.
+    `place` are the options that say where it runs, `checkout` is the code that the user has,
+    `packages` are folders of what is installed beside it.
     """
 
     folder: Path
     env: dict[str, str]
     place: tuple[str, ...] = ("--cluster", "local")
     checkout: Path = ROOT
+    packages: tuple[Path, ...] = ()
 
     @property
     def root(self) -> Path:
         return self.folder / "sweep"
+
+    @property
+    def path(self) -> tuple[Path, ...]:
+        return (self.checkout, *self.packages)
 
     def command(self, verb: str, *options: str) -> list[str]:
         manifest = ["--manifest", str(self.folder / "tiny.yaml")]
@@ -59,7 +66,7 @@ class Bench:
         return subprocess.Popen(
             self.command(verb, *options),
             cwd=self.checkout,
-            env=self.env | {"PYTHONPATH": str(self.checkout)},
+            env=self.env | {"PYTHONPATH": os.pathsep.join(map(str, self.path))},
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -69,7 +76,7 @@ class Bench:
         return subprocess.run(
             self.command(verb, *options),
             cwd=self.checkout,
-            env=self.env | {"PYTHONPATH": str(self.checkout)},
+            env=self.env | {"PYTHONPATH": os.pathsep.join(map(str, self.path))},
             text=True,
             capture_output=True,
         )

@@ -153,7 +153,7 @@ def test_make_help_lists_every_target_that_people_type() -> None:
     assert listed == {*VERBS, *others}
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "profile"])
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in ("profile", "score")])
 def test_a_make_variable_becomes_an_option_that_the_verb_has(verb: str) -> None:
     known = {option for parameter in VERBS[verb].params for option in parameter.opts}
     settings = [f"{name}={value}" for name, value in VARIABLES.items()]
@@ -161,6 +161,13 @@ def test_a_make_variable_becomes_an_option_that_the_verb_has(verb: str) -> None:
     assert set(options) <= known
     assert {"--manifest", "--root", "--cluster", "--profile", "--json"} <= set(options)
     assert "--dry-run" in options
+
+
+def test_folders_of_predictions_and_labels_are_scored_without_a_sweep() -> None:
+    said = command_of("score", "PREDICTIONS=p", "LABELS=l", "MANIFEST=m.yaml", "JSON=1")
+    assert said == [
+        ".venv/bin/xtl", "score", "--predictions", "'p'", "--labels", "'l'", "--json",
+    ]  # fmt: skip
 
 
 def test_a_profile_is_of_a_cluster_and_takes_no_options_of_a_sweep() -> None:

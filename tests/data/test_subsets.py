@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xtl.data.subsets import fair_turns, held_out, ranking, row_digests
+from xtl.data.subsets import fair_turns, held_out, ranking, row_digests, sampled
 
 keys_of_pools = st.lists(st.text(max_size=8), unique=True, min_size=1, max_size=40)
 seeds = st.integers(0, 2**32)
@@ -233,3 +233,11 @@ def run(program: str, hash_seed: int) -> Any:
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, env=environment, capture_output=True, check=True)
     return json.loads(done.stdout)
+
+
+def test_a_sample_is_of_the_same_places_for_as_many_rows() -> None:
+    places = sampled(1190, 100)
+    assert np.array_equal(places, sampled(1190, 100))
+    assert len(set(places.tolist())) == 100
+    assert (np.diff(places) > 0).all()
+    assert set(sampled(1190, 50).tolist()) < set(places.tolist())

@@ -8,12 +8,12 @@ from typing import Any
 
 import datasets
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaModel
 
 from tests.tasks.pools import pool_of
 from xtl.evaluate.evaluator import EvaluateJob
+from xtl.model.heads import Head, write_head
 from xtl.sweep.shard import EvaluateSpec, HeldOut, ModelRef, Precision, Table
 from xtl.tasks.settings import DecodingSettings
 
@@ -31,12 +31,12 @@ def write_checkpoint(
     torch.manual_seed(0)
     config = XLMRobertaConfig(
         vocab_size=len(tokenizer), hidden_size=HIDDEN, num_hidden_layers=DEPTH,
-        num_attention_heads=4, intermediate_size=64, max_position_embeddings=130,
+        num_attention_heads=4, intermediate_size=64, max_position_embeddings=514,
         type_vocab_size=1, initializer_range=0.5,
     )  # fmt: skip
     XLMRobertaModel(config, add_pooling_layer=False).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    save_file(dict(head), folder / f"head-{HEAD_TASK}.safetensors")
+    write_head(folder, Head(HEAD_TASK, "span-qa", (), head))
     return folder
 
 

@@ -16,10 +16,12 @@ from tests.tasks.records import PARAGRAPHS, question
 from xtl.errors import UserError
 from xtl.evaluate.evaluator import degenerate, evaluate
 from xtl.sweep.shard import HeldOut
-from xtl.tasks.family import Prediction
+from xtl.tasks.family import Asked, Prediction
 from xtl.tasks.qa_metrics import METRICS
 from xtl.tasks.settings import DecodingSettings
 from xtl.tasks.span_qa import FAMILY
+
+ASKED = Asked("en", DecodingSettings())
 
 Questions = dict[str, list[dict[str, Any]]]
 
@@ -201,11 +203,11 @@ def test_saying_no_answer_nearly_always_is_degenerate_however_often_it_is_right(
     silent: int, expected: bool
 ) -> None:
     others = [said(str(number), 100) for number in range(100 - silent)]
-    assert degenerate(FAMILY, [said("", 100)] * silent + others) is expected
+    assert degenerate(FAMILY, [], [said("", 100)] * silent + others, ASKED) is expected
 
 
 def test_one_row_alone_is_not_called_constant() -> None:
-    assert not degenerate(FAMILY, [said("York", 100)])
+    assert not degenerate(FAMILY, [], [said("York", 100)], ASKED)
 
 
 def test_a_model_that_is_right_somewhere_is_not_degenerate(
@@ -276,7 +278,7 @@ def test_a_training_that_leaves_nothing_is_one_clear_line(
 def test_a_checkpoint_without_the_tasks_head_is_one_clear_line(
     checkpoint: Path, questions: Questions
 ) -> None:
-    with pytest.raises(UserError, match=r"head-tydiqa\.safetensors: no such file"):
+    with pytest.raises(UserError, match=r"head-tydiqa\.safetensors: found no such file"):
         run(make_job(checkpoint, questions, head_task="tydiqa"))
 
 

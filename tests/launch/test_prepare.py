@@ -88,7 +88,8 @@ def write_table(hub: Path, name: str, contexts: list[str]) -> None:
 def write_model(folder: Path, weight: float = 0.0) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "README.md").write_text("a model")
-    (folder / "config.json").write_text('{"num_hidden_layers": 2, "hidden_size": 4}')
+    config = {"model_type": "xlm-roberta", "num_hidden_layers": 2, "hidden_size": 4}
+    (folder / "config.json").write_text(json.dumps(config))
     embeddings = np.full((8, 4), weight, dtype=np.float32)
     save_file({"embeddings.word_embeddings.weight": embeddings}, folder / "model.safetensors")
     tokenizer_into(folder)

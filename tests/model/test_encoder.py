@@ -51,7 +51,7 @@ def test_padding_does_not_change_the_loss(folder: Path) -> None:
         return nn.functional.cross_entropy(scores, labels[:, 0], reduction="sum"), labels.sum()
 
     torch.manual_seed(1)
-    model = TaskModel(load_encoder(folder, dropout=0.0), nn.Linear(HIDDEN, 1), loss)  # type: ignore[arg-type]
+    model = TaskModel(load_encoder(folder, dropout=0.0), [nn.Linear(HIDDEN, 1)], [loss])  # type: ignore[list-item]
     ids, labels = torch.tensor([[0, 10, 20, 2]]), torch.tensor([[1]])
     padded = torch.cat([ids, torch.ones(1, 3, dtype=torch.long)], dim=1)
     mask = (padded != 1).long()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from xtl.sweep.manifest import Manifest
 from xtl.sweep.plan import Plan, make_plan
 from xtl.sweep.reading import read_manifest
 from xtl.sweep.sizes import parse_size
+from xtl.tasks.catalogue import EVALUATION_SETS
+from xtl.tasks.catalogue import METRICS as OF_FAMILY
 from xtl.tracking.record import RunRecord
 
 SIZES = (0, "2%", "6%", "20%", "50%", "100%")
@@ -56,6 +58,52 @@ def report_data(manifest: Manifest | None = None, without: Collection[str] = ())
         notes=["The data are synthetic."],
         manifest_text=DEMO.read_text(encoding="utf-8"),
         created="2026-03-04 12:30 UTC",
+    )
+
+
+MIXED = {
+    "name": "mixed",
+    "model": {"repo": "xtl/multilingual-e5-small-q4"},
+    "intermediate": [{"task": "hellaswag"}],
+    "sizes": [0, "1%", "100%"],
+    "replicates": [1, 2],
+    "targets": [
+        {"task": "xnli", "languages": ["de", "en", "sw"]},
+        {"task": "xquad"},
+        {"task": "udpos", "languages": ["de", "th"]},
+        {"task": "hellaswag"},
+    ],
+    "retrieval": [{"set": "tatoeba", "languages": ["de", "sw"]}, {"set": "bucc2018"}],
+    "primary": {
+        "task": "hellaswag", "arm": "epochs", "target": "xnli", "languages": ["sw"],
+        "metric": "accuracy",
+    },
+}  # fmt: skip
+"""Pairs, question answering, tags, choices in English alone, retrieval and mining."""
+
+NINE = {
+    **MIXED,
+    "targets": [
+        {"task": name} for name in ("xnli", "paws-x", "udpos", "panx", "xquad", "mlqa", "tydiqa")
+    ],
+    "retrieval": [{"set": "bucc2018"}, {"set": "tatoeba"}],
+    "primary": None,
+}
+"""All of XTREME."""
+
+
+def catalogue_data(body: Mapping[str, object], without: Collection[str] = ()) -> ReportData:
+    """A finished sweep on the catalogue's own sets, with all the metrics that each has."""
+    manifest = Manifest.model_validate(body)
+    plan = make_plan(manifest, None)
+    metrics = {name: OF_FAMILY[entry.family] for name, entry in EVALUATION_SETS.items()}
+    found = runs(plan, close_score, metrics)
+    kept = {shard: record for shard, record in found.items() if shard not in without}
+    return ReportData(
+        manifest=manifest,
+        plan=plan,
+        table=build_table(plan, kept),
+        states={shard: ShardState("lost" if shard in without else "done") for shard in plan.shards},
     )
 
 

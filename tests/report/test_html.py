@@ -7,12 +7,12 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.analysis.runs import CONTROL, evaluation, manifest
-from tests.report.sweeps import demo, report_data, with_state
+from tests.report.sweeps import MIXED, catalogue_data, demo, report_data, with_state
 from xtl.analysis.coverage import ShardState
 from xtl.analysis.table import Difference, build_table
 from xtl.data.leakage import Overlap
 from xtl.report.data import ReportData
-from xtl.report.html import QUESTION, render
+from xtl.report.html import question, render
 from xtl.sweep.lock import pair_of
 from xtl.sweep.needs import passage_pairs
 from xtl.sweep.plan import make_plan
@@ -55,7 +55,8 @@ def test_the_page_is_well_formed_and_asks_the_question(page: str) -> None:
     tree = parse(page)
     heading = tree.find(".//h1")
     assert heading is not None
-    assert heading.text == QUESTION
+    assert heading.text == question(report_data())
+    assert heading.text.endswith("zero-shot cross-lingual question answering?")
 
 
 def test_the_page_loads_nothing_from_outside(page: str) -> None:
@@ -234,3 +235,34 @@ def test_a_sweep_of_size_0_alone_has_a_page_without_gains() -> None:
     page = render(report_data(demo(sizes=(parse_size(0),))))
     assert "Gain over no intermediate training" not in page
     assert "F1 by language" in page
+
+
+@pytest.mark.slow
+def test_a_page_of_all_kinds_of_task_is_well_formed_and_has_xtremes_averages() -> None:
+    mixed = render(catalogue_data({**MIXED, "sizes": [0, "1%"], "replicates": [1]}))
+    heading = parse(mixed).findtext(".//h1")
+    assert heading is not None
+    assert heading.endswith("zero-shot cross-lingual transfer?")
+    _, board, _ = around(mixed, "XTREME&#39;s averages")
+    said = text_of(f"<main>{board}</main>")
+    assert "xquad, (EM + F1) / 2 11 of 11" in said
+    assert "this sweep has xnli in 3 of 15 languages" in said
+    _, retrieval, _ = around(mixed, "Retrieval")
+    assert "Accuracy on tatoeba: English sentences ask for" in retrieval
+    assert "F1 on bucc2018: pairs of translations are mined" in retrieval
+    titles = [each.text for each in parse(mixed).iter("h2")]
+    assert not [title for title in titles if title and "bucc2018" in title]
+
+
+def test_a_page_of_english_alone_has_no_pictures_of_groups_or_languages() -> None:
+    body = {**MIXED, "targets": [{"task": "hellaswag"}], "retrieval": [], "primary": None}
+    page = render(catalogue_data(body))
+    titles = [figure.findtext("h3") for figure in parse(page).iter("figure")]
+    assert titles == ["Accuracy in English", "Gain over no intermediate training"]
+    assert "By language" not in page
+    assert "goes together" not in page
+    assert "XTREME&#39;s averages" not in page
+
+
+def test_a_page_without_any_of_xtremes_tasks_has_no_word_of_them(page: str) -> None:
+    assert "XTREME&#39;s averages" not in page

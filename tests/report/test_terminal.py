@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from tests.analysis.runs import CONTROL, evaluation, manifest
-from tests.report.sweeps import demo, report_data
+from tests.report.sweeps import MIXED, catalogue_data, demo, report_data
 from xtl.report.data import ReportData
 from xtl.report.terminal import show
 from xtl.sweep.plan import make_plan
@@ -97,3 +97,40 @@ def test_any_choice_of_languages_has_a_table(languages: list[str]) -> None:
     text = printed(report_data(chosen))
     assert max(len(line) for line in text.splitlines()) <= 80
     assert "declares no primary contrast" in text
+
+
+def test_every_kind_of_task_has_a_table_that_fits() -> None:
+    text = printed(catalogue_data(MIXED))
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert "…" not in text
+    for title in ("Accuracy on xnli", "F1 on xquad", "F1 on udpos", "Accuracy on hellaswag-dev"):
+        assert f"{title} (hellaswag → " in text
+    for retrieval in ("on tatoeba (", "on bucc2018 ("):
+        assert retrieval not in text
+    assert "Retrieval: mean accuracy on tatoeba" in text
+    assert "(bucc2018: in the report)" in " ".join(text.split())
+
+
+def test_a_set_in_english_alone_has_its_range_and_gain_and_no_groups() -> None:
+    english = {**MIXED, "targets": [{"task": "hellaswag"}], "retrieval": [], "primary": None}
+    data = catalogue_data(english)
+    text = printed(data)
+    assert "en range" in text
+    assert "Low-resource" not in text
+    assert "CC-100" not in text
+    means = data.table.query("size == '1%'")["value"]
+    ((_, _, mean, spread, gain),) = rows(text, "1% ")
+    assert mean == f"{means.mean():.1f}"
+    assert spread == f"{means.min():.1f}–{means.max():.1f}"
+    assert gain.startswith("+")
+
+
+def test_xtremes_averages_are_shown_where_any_task_is_evaluated_and_fit() -> None:
+    sizes = [0, "0.1%", "0.25%", "0.5%", "1%", "2.5%", "5%", "10%", "25%", "50%", "100%"]
+    text = printed(catalogue_data({**MIXED, "sizes": sizes, "replicates": [1]}))
+    _, _, board = text.partition("XTREME's averages (hellaswag, arm epochs)\n")
+    assert "xquad, (EM + F1) / 2" in board
+    assert "3 of 15" in board
+    assert "average of the nine" in board
+    assert max(len(line) for line in board.splitlines()) <= 80
+    assert "XTREME" not in printed(report_data())

@@ -1,9 +1,10 @@
 """What is shown of a curve, in which order."""
 
+import pandas as pd
 import pytest
 
 from tests.analysis.runs import CONTROL, evaluation, manifest
-from tests.report.sweeps import demo, report_data, views
+from tests.report.sweeps import MIXED, catalogue_data, demo, report_data, views
 from xtl.analysis.summary import LOW
 from xtl.report.views import beside, by_resource, is_low, make_views
 from xtl.sweep.plan import make_plan
@@ -35,6 +36,38 @@ def test_other_metrics_than_the_headline_have_views_of_their_own() -> None:
     assert {view.metric for view in make_views(data.table, None, headline=False)} == {"exact_match"}
 
 
+def test_a_threshold_that_was_tuned_is_no_score() -> None:
+    table = catalogue_data(MIXED).table
+    mined = table[table["set"] == "bucc2018"]
+    tuned = mined[mined["metric"] == "recall"].assign(metric="threshold", value=1.05)
+    found = make_views(pd.concat([mined, tuned]), None, headline=False)
+    assert {view.metric for view in found} == {"precision", "recall"}
+
+
+def test_a_set_that_is_mined_is_retrieval_and_stands_last() -> None:
+    data = catalogue_data(MIXED)
+    found = make_views(data.table, data.manifest.primary)
+    assert found[0].set == "xnli"
+    assert {view.set for view in found if view.retrieval} == {"tatoeba", "bucc2018"}
+    assert [view.retrieval for view in found] == sorted(view.retrieval for view in found)
+    assert [each.set for each in beside(found, found[0], "xnli")] == ["tatoeba", "bucc2018"]
+
+
+@pytest.mark.parametrize(
+    ("languages", "group"), [(["de", "en", "sw"], LOW), (["de", "en"], "mean_without_english")]
+)
+def test_the_group_that_stands_for_a_curve_is_what_it_has(languages: list[str], group: str) -> None:
+    body = {**MIXED, "targets": [{"task": "xnli", "languages": languages}], "primary": None}
+    data = catalogue_data(body)
+    assert make_views(data.table, None)[0].main_group == group
+
+
+def test_english_stands_for_a_set_that_has_nothing_else() -> None:
+    data = catalogue_data({**MIXED, "targets": [{"task": "hellaswag"}], "primary": None})
+    view = make_views(data.table, None)[0]
+    assert (view.english_alone, view.main_group) == (True, "en")
+
+
 def test_the_strong_control_has_no_views_of_its_own() -> None:
     controlled = [(view.key, view.levels) for view in views(manifest(strong_control=CONTROL))]
     assert controlled == [(view.key, view.levels) for view in views(manifest())]
@@ -43,11 +76,9 @@ def test_the_strong_control_has_no_views_of_its_own() -> None:
 def test_retrieval_stands_beside_the_curve_of_its_task_arm_and_target() -> None:
     found = views()
     qa = found[0]
-    before, after = beside(found, qa, ""), beside(found, qa, "lookup-qa")
-    assert before is not None
-    assert after is not None
+    (before,), (after,) = beside(found, qa, ""), beside(found, qa, "lookup-qa")
     assert (before.target, after.target) == ("", "lookup-qa")
-    assert beside(found, qa, "another") is None
+    assert beside(found, qa, "another") == []
 
 
 def test_a_mean_over_fewer_replicates_than_planned_is_partial() -> None:

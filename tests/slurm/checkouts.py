@@ -36,7 +36,8 @@ def _device() -> str:
     return "none"
 
 
-VERSIONED = ()
+def versions() -> dict[str, str]:
+    return {}
 """
 EXECUTION = """
 

@@ -23,6 +23,7 @@ def _kept(layers: int, stage: int, precision: Any) -> tuple[int, int]:
     from tests.train.trainings import make_spec
     from xtl.data.batches import PaddedBatch
     from xtl.model.encoder import TaskModel
+    from xtl.tasks.family import HeadSettings
     from xtl.tasks.span_qa import FAMILY
     from xtl.train.engine import Engine, EngineSettings
 
@@ -30,9 +31,8 @@ def _kept(layers: int, stage: int, precision: Any) -> tuple[int, int]:
         vocab_size=50, hidden_size=512, num_hidden_layers=layers, num_attention_heads=2,
         intermediate_size=2048, max_position_embeddings=20, type_vocab_size=1,
     )  # fmt: skip
-    model = TaskModel(
-        XLMRobertaModel(config, add_pooling_layer=False), FAMILY.head(512, 0.0), FAMILY.loss
-    )
+    encoder, head = XLMRobertaModel(config, add_pooling_layer=False), HeadSettings(512, 0.0)
+    model = TaskModel(encoder, [FAMILY.head(head)], [FAMILY.loss])
     parameters = sum(parameter.numel() for parameter in model.parameters())
     spec = make_spec(freeze=(), precision=precision)
     engine = Engine(model, spec, EngineSettings(dist.get_world_size(), stage, micro_batch=1))

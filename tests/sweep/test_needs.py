@@ -35,6 +35,34 @@ def test_a_table_that_two_tasks_share_is_needed_once() -> None:
     assert TASKS["mnli"].tables[0] in TASKS["anli+"].tables
 
 
+def test_several_places_stand_one_after_another() -> None:
+    places = [{"repo": "nyu-mll/glue", "split": "validation_matched"}, {"path": "my/nli.jsonl"}]
+    asked = manifest(training_data={"mnli": places})
+    first, second = named(asked, "mnli")
+    assert (first.ref.config, first.ref.split) == ("mnli", "validation_matched")
+    assert second.ref.repo.startswith("own/mnli-")
+
+
+@pytest.mark.parametrize(
+    ("places", "words"),
+    [
+        ([{"repo": "a/b"}, {"repo": "a/b", "paht": "c"}], r"mnli\.1\.paht: found an unknown key"),
+        ([], r"training_data\.mnli: found \[\], expected "),
+        ({"paht": "c"}, r"training_data\.mnli\.paht: found an unknown key"),
+    ],
+)
+def test_a_place_that_is_none_is_named_by_its_number(places: Any, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        manifest(training_data={"mnli": places})
+
+
+def test_text_and_translations_have_one_place() -> None:
+    places = [{"path": "a.{language}.txt"}, {"path": "b.{language}.txt"}]
+    tasks = [{"task": "mnli", "masked_text": {"corpus": "wiki", "languages": ["sw", "te"]}}]
+    with pytest.raises(UserError, match=r"training_data.wiki: found 2 places, expected one"):
+        manifest(intermediate=tasks, training_data={"wiki": places})
+
+
 def test_one_file_stands_for_all_tables_of_a_task() -> None:
     (need,) = named(placed("anli+", path="my/nli.jsonl"), "anli+")
     assert need.ref.repo.startswith("own/anli+-")

@@ -196,3 +196,48 @@ def test_without_a_lock_the_plan_is_provisional() -> None:
 def test_all_sizes_of_one_chain_come_before_the_next_replicate() -> None:
     seeds = [cell.seed for cell in planned().cells]
     assert seeds == sorted(seeds)
+
+
+def targeted(**changes: Any) -> Plan:
+    return planned(sizes=[0, "10%"], replicates=[1], targets=[DATA["targets"][0] | changes])
+
+
+def specs(plan: Plan, stage: str) -> list[Any]:
+    return [shard.spec for shard in plan.shards.values() if shard.stage == stage]
+
+
+def test_a_target_trains_on_as_many_examples_as_it_is_given() -> None:
+    assert {spec.examples for spec in specs(targeted(train_on=100), "target")} == {100}
+    assert {spec.examples for spec in specs(targeted(), "target")} == {4096}
+
+
+def test_a_target_given_more_than_there_are_is_one_clear_line() -> None:
+    with pytest.raises(UserError, match=r"lookup-qa.train_on: found 5000, expected at most the"):
+        targeted(train_on=5000)
+
+
+def test_fewer_rows_are_another_evaluation_of_the_same_training() -> None:
+    few, every = targeted(evaluate_on=50), targeted()
+    assert trainings(few) == trainings(every)
+    asked = [spec.examples for spec in specs(few, "evaluate") if spec.family == "span-qa"]
+    assert set(asked) == {50}
+    assert targeted(evaluate_on=4096).shards.keys() == every.shards.keys()
+
+
+def test_a_head_is_carried_over_from_a_task_of_its_kind_where_there_is_one() -> None:
+    heads = {
+        spec.parent is None: spec.head_of for spec in specs(targeted(head="carried"), "target")
+    }
+    assert heads == {True: None, False: "lookup-pool"}
+    assert {spec.head_of for spec in specs(targeted(), "target")} == {None}
+
+
+def test_a_new_head_and_a_carried_one_are_two_trainings() -> None:
+    new, carried = targeted(), targeted(head="carried")
+    assert len(trainings(new) & trainings(carried)) == 2  # the intermediate one, and size 0's
+
+
+def test_mined_pools_are_never_cut() -> None:
+    retrieval = [{"set": "bucc2018", "evaluate_on": 100}]
+    with pytest.raises(UserError, match=r"evaluate_on: found a count, expected none: pools"):
+        planned(retrieval=retrieval)

@@ -126,3 +126,25 @@ def test_the_order_of_languages_says_nothing() -> None:
     orders = [{"data": "mt", "languages": languages} for languages in (["de", "ru"], ["ru", "de"])]
     one, other = (training(translated=order) for order in orders)
     assert one.identity() == other.identity()
+
+
+def test_a_part_names_its_classes_as_the_catalogue_does() -> None:
+    (part,) = training().parts
+    assert part.labels == ("entailment", "neutral", "contradiction")
+
+
+def test_classes_that_no_catalogue_names_are_those_of_the_locked_tables() -> None:
+    asked = manifest(
+        intermediate=[{"task": "ccg"}],
+        training_data={"ccg": [{"path": "a.conll"}, {"path": "b.conll"}]},
+    )
+    lock = provisional_lock(asked)
+    found = [("N", "NP"), ("N", "(S\\NP)/NP")]
+    own = [key for key, table in lock.tables.items() if table.repo.startswith("own/")]
+    tables = {
+        key: lock.tables[key].model_copy(update={"labels": labels})
+        for key, labels in zip(own, found, strict=True)
+    }
+    made = Trainings(asked, lock.model_copy(update={"tables": lock.tables | tables}))
+    spec = made.intermediate(asked.intermediate[0], parse_size("100%"), asked.arms[0], seed=1)
+    assert spec.parts[0].labels == ("(S\\NP)/NP", "N", "NP")

@@ -11,7 +11,8 @@ from typing import Any, get_args
 import pytest
 import yaml
 
-from xtl.data.own.records import Format, format_of
+from tests.tasks.snapshots import read
+from xtl.data.own.records import Format, files_of, format_of
 from xtl.errors import UserError
 from xtl.sweep.places import DataPlace
 from xtl.tasks.catalogue import EVALUATION_SETS, TASKS
@@ -43,9 +44,10 @@ def family_of(name: str) -> tuple[str, Sequence[str]]:
 
 
 def path_of(place: DataPlace) -> str:
-    """The file of the language that the document shows."""
+    """The file of the language that the document shows; of BUCC's, what their names begin with."""
     pattern = re.escape(place.path or "").replace(r"\{language\}", "[a-z]{2}")
-    return next(name for name in FILES if re.fullmatch(pattern, name))
+    names = [name.partition(".")[0] if place.format == "bucc" else name for name in FILES]
+    return next(name for name in names if re.fullmatch(pattern, name))
 
 
 def rows_of(name: str, path: str) -> list[dict[str, Any]]:
@@ -80,9 +82,13 @@ EXPECTED: dict[str, Any] = {
                   "choices": ["the sun", "we went in.", "in we."]},
     "cosmosqa": {"prompt": "It rains. Why is the street wet?", "label": 0,
                  "choices": ["It rains.", "It is a river.", "It is cold.", "None of these."]},
-    "ccg": {"tokens": ["It", "rains", "."], "tags": ["NP", "S\\NP", "."]},
+    "ccg": {"tokens": ["It", "rains", "."], "tags": ["NP", "S[dcl]\\NP", "."],
+            "id": "own_0001.1"},
+    "panx": {"tokens": ["Mary", "Ann", "saw", "York"], "tags": ["B-PER", "I-PER", "O", "B-LOC"]},
     "udpos": {"tokens": ["It", "'s", "raining", "."], "tags": ["PRON", "AUX", "VERB", "PUNCT"]},
     "tatoeba": {"source_sentence": "Mto ni mrefu.", "target_sentence": "The river is long."},
+    "bucc2018": {"id": "dev:en-000000002", "text": "The street is wet.", "side": "english",
+                 "split": "dev", "match": ""},
     "wikipedia": {"text": "Mto Tana ni mrefu."},
     "news": {"text": "It rains.\nThe street is wet."},
 }  # fmt: skip
@@ -94,8 +100,11 @@ def test_the_file_that_is_shown_is_read_as_the_manifest_says(name: str) -> None:
     assert rows_of(name, path_of(PLACES[name]))[-1] == EXPECTED[name]
 
 
+@pytest.mark.usefixtures("here")
 def test_every_file_that_is_shown_is_in_a_manifest() -> None:
-    assert {path_of(place) for place in PLACES.values()} == set(FILES)
+    paths = {path_of(place): place.format for place in PLACES.values()}
+    taken = [str(file) for path, format in paths.items() for file in files_of(Path(path), format)]
+    assert sorted(taken) == sorted(FILES)
 
 
 BROKEN: list[tuple[str, str, Any]] = [
@@ -107,6 +116,8 @@ BROKEN: list[tuple[str, str, Any]] = [
     ("mnli", "my/nli.tsv", lambda text: text.replace("neutral", "maybe")),
     ("xquad", "my/xquad.en.json", lambda text: text.replace('"York"', '"Leeds"')),
     ("udpos", "my/en.conllu", lambda text: text.replace("PUNCT", "NOON")),
+    ("ccg", "my/ccg.auto", lambda text: "It\tNP\n"),
+    ("ccg", "my/ccg.auto", lambda text: text[: text.index(" ) (<L .")]),
     ("wikipedia", "my/wiki/sw.txt", lambda text: "Hapé\n".encode("latin-1") + text.encode()),
     ("news", "my/news.jsonl.gz", lambda text: gzip.compress(b'{"body": "x"}\n')[:-9]),
 ]  # fmt: skip
@@ -141,8 +152,9 @@ def test_every_format_is_listed_with_its_suffix() -> None:
     listed = cells("## Formats")
     assert set(listed) == set(get_args(Format)) - {"auto"}
     for name, found in listed.items():
-        if name != "tsv-unquoted":
+        if name not in ("tsv-unquoted", "bucc"):
             assert format_of(Path(f"a{found[0]}")) == name
+            assert DataPlace(path=f"a{found[0]}").is_file
 
 
 def test_every_column_of_every_family_is_listed() -> None:
@@ -156,3 +168,13 @@ def test_the_numbers_of_classes_are_the_catalogue_s() -> None:
     for names, classes in cells("### Pairs of sentences").items():
         for name in names.split("`, `"):
             assert list(family_of(name)[1]) == classes
+
+
+def test_the_table_of_pools_that_is_shown_can_be_mined(tmp_path: Path) -> None:
+    (shown,) = re.findall(r"^```tsv\n(id\ttext\tside.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+    path = tmp_path / "pools.tsv"
+    path.write_text(shown, encoding="utf-8")
+    rows = [dict(row) for row in own_rows(path, "mining")]
+    found = read(tmp_path / "set", rows, "own:mining")
+    assert found.rows.to_list() == rows
+    assert found.faults == {}

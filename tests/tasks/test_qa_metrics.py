@@ -4,14 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xtl.tasks.qa_metrics import (
-    Rule,
-    normalise_squad,
-    normalise_unicode,
-    qa_metrics,
-    token_f1,
-    unicode_tokens,
-)
+from xtl.tasks.normalisers import normalise_squad, normalise_unicode, unicode_tokens
+from xtl.tasks.qa_metrics import Rule, best_threshold, qa_metrics, token_f1
 
 RULES: tuple[Rule, ...] = ("squad-v1.1", "squad-v2.0")
 
@@ -101,6 +95,10 @@ def test_both_empty_after_normalisation_is_exact_but_has_no_f1_by_squad_1_1() ->
     assert scores("the", "a", rule="squad-v1.1")[:2] == (100, 0)
 
 
+def test_both_empty_after_normalisation_is_exact_but_has_no_f1_by_mlqa() -> None:
+    assert scores("der", "die", language="de", rule="mlqa")[:2] == (100, 0)
+
+
 def test_gold_answers_that_normalise_to_nothing_do_not_count_by_squad_2() -> None:
     assert scores("the", "a", rule="squad-v2.0")[:2] == (100, 100)
     assert scores("", "a", "York", rule="squad-v2.0")[:2] == (0, 0)
@@ -113,9 +111,10 @@ def test_an_unanswerable_question_is_right_only_with_the_empty_answer() -> None:
     assert scores("", "York", rule="squad-v2.0") == (0, 0, 0, 0)
 
 
-def test_an_unanswerable_question_cannot_be_scored_by_squad_1_1() -> None:
+@pytest.mark.parametrize("rule", ["squad-v1.1", "mlqa"])
+def test_an_unanswerable_question_is_scored_by_squad_2_alone(rule: Rule) -> None:
     with pytest.raises(ValueError, match="without gold answers"):
-        qa_metrics("York", [], "en", "squad-v1.1")
+        qa_metrics("York", [], "en", rule)
 
 
 def test_an_answer_of_bengali_punctuation_alone_is_empty_for_unicode_only() -> None:
@@ -181,3 +180,39 @@ def test_more_gold_answers_never_lower_a_score(said: str, gold: str) -> None:
 def test_normalising_twice_changes_nothing(text: str) -> None:
     once = normalise_unicode(text, "bn")
     assert normalise_unicode(once, "bn") == once
+
+
+# -- the best threshold of SQuAD v2.0 ---------------------------------------------------------
+def test_the_best_threshold_answers_as_long_as_that_pays() -> None:
+    # By falling margin: +100, +60, -100 (unanswerable), +30; silence alone scores 100 of 400.
+    margins, answered, silent = [5.0, 3.0, 1.0, -2.0], [100, 60, 0, 30], [0, 0, 100, 0]
+    assert best_threshold(margins, answered, silent) == ((100 + 100 + 60) / 4, 3.0)
+
+
+def test_the_best_threshold_may_lie_below_0_and_at_the_last_question() -> None:
+    assert best_threshold([1.0, -2.0], [100, 80], [0, 0]) == (90, -2.0)
+
+
+def test_where_silence_is_best_nothing_is_answered() -> None:
+    assert best_threshold([4.0, 2.0], [0, 0], [100, 100]) == (100, float("inf"))
+
+
+def test_no_threshold_parts_questions_of_equal_margin() -> None:
+    assert best_threshold([1.0, 1.0], [100, 0], [0, 100]) == (50, float("inf"))
+
+
+margins = st.floats(-20, 20, allow_nan=False) | st.just(float("-inf"))
+questions = st.tuples(margins, st.integers(0, 100), st.sampled_from([0, 100]))
+
+
+@given(st.lists(questions, min_size=1, max_size=12))
+def test_the_best_score_is_reached_by_its_threshold_and_by_no_other_exceeded(
+    given_: list[tuple[float, int, int]],
+) -> None:
+    best, threshold = best_threshold(*zip(*given_, strict=True))
+
+    def mean(cut: float) -> float:
+        return sum(yes if margin >= cut else no for margin, yes, no in given_) / len(given_)
+
+    assert mean(threshold) == pytest.approx(best)
+    assert all(mean(cut) <= best + 1e-9 for cut in (0.0, *(margin for margin, _, _ in given_)))

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
 from xtl.errors import UserError
-from xtl.tasks.family import FeatureSettings, Prediction, Row
+from xtl.tasks.family import Asked, FeatureSettings, Prediction, Row
 from xtl.tasks.retrieval import FAMILY, nearest
 from xtl.tasks.retrieval_features import MAKER
 from xtl.tasks.settings import DecodingSettings
 
 DECODING = DecodingSettings()
 SETTINGS = FeatureSettings.of(DECODING)
+ASKED = Asked("sw", DECODING)
 
 
 def pair(foreign: str, english: str) -> Row:
@@ -40,7 +41,7 @@ def predict(
 ) -> list[Prediction]:
     features = MAKER.evaluate_features(rows, tokenizer, SETTINGS)
     outputs = [at((foreign, english)[each.part][each.example]) for each in features]
-    return FAMILY.predict(rows, features, outputs, "sw", DECODING)
+    return FAMILY.predict(rows, features, outputs, ASKED)
 
 
 ROWS = [pair("moja", "one"), pair("mbili", "two"), pair("tatu", "three")]
@@ -82,12 +83,12 @@ def test_accuracy_can_be_computed_again_from_the_text(tokenizer: PreTrainedToken
         )
         for each in said
     ]
-    assert FAMILY.rescore(rows, blank, "sw") == said
+    assert FAMILY.rescore(rows, blank, ASKED) == said
 
 
 def test_a_text_that_no_row_has_is_wrong_when_scored_again() -> None:
     said = Prediction("0", "sw", "nne", 0.5, {"accuracy": 100.0, "accuracy_from_foreign": 0.0})
-    assert FAMILY.rescore(ROWS[:1], [said], "sw")[0].metrics["accuracy"] == 0
+    assert FAMILY.rescore(ROWS[:1], [said], ASKED)[0].metrics["accuracy"] == 0
 
 
 def test_line_ends_are_no_part_of_a_sentence(tokenizer: PreTrainedTokenizerFast) -> None:
@@ -136,4 +137,4 @@ def test_nearest_is_by_inner_product() -> None:
 @pytest.mark.parametrize(("hits", "chance"), [(0, True), (3, True), (4, False)])
 def test_a_language_with_a_few_hits_is_at_chance(hits: int, chance: bool) -> None:
     said = [Prediction(str(k), "sw", "", 0.0, {"accuracy": 100.0 * (k < hits)}) for k in range(200)]
-    assert FAMILY.at_chance(said) is chance
+    assert FAMILY.at_chance([], said, ASKED) is chance

@@ -10,13 +10,14 @@ from torch import nn
 from transformers import PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaForQuestionAnswering
 
 from tests.tasks.records import PARAGRAPHS, ROWS, question
-from xtl.tasks.family import Feature, FeatureSettings, Prediction, Row
+from xtl.tasks.family import Asked, Feature, FeatureSettings, HeadSettings, Prediction, Row
 from xtl.tasks.settings import DecodingSettings
 from xtl.tasks.span_maker import MAKER
 from xtl.tasks.span_qa import FAMILY, rule_of
 
 DECODING = DecodingSettings(max_length=128, doc_stride=64)
 SETTINGS = FeatureSettings.of(DECODING)
+ASKED = Asked("en", DECODING)
 
 
 def pointing_at(feature: Feature, text: str, wanted: str, null: float) -> NDArray[np.float32]:
@@ -37,7 +38,7 @@ def predict(
     rows = [row, *more]
     features = MAKER.evaluate_features(rows, tokenizer, SETTINGS)
     outputs = [pointing_at(each, rows[each.example]["context"], wanted, null) for each in features]
-    return FAMILY.predict(rows, features, outputs, "en", DECODING)[0]
+    return FAMILY.predict(rows, features, outputs, ASKED)[0]
 
 
 @pytest.mark.parametrize("language", PARAGRAPHS)
@@ -76,13 +77,13 @@ def test_a_set_whose_questions_all_have_answers_is_always_answered(
 
 
 def test_the_rule_is_read_from_the_rows() -> None:
-    assert rule_of([ROWS["en"], ROWS["th"]]) == "squad-v1.1"
-    assert rule_of([ROWS["en"], question("York", "")]) == "squad-v2.0"
+    assert rule_of([ROWS["en"], ROWS["th"]], ASKED) == "squad-v1.1"
+    assert rule_of([ROWS["en"], question("York", "")], ASKED) == "squad-v2.0"
 
 
 def test_scores_can_be_computed_again_from_the_text(tokenizer: PreTrainedTokenizerFast) -> None:
     said = predict(ROWS["en"], "(in 1998)", 0, tokenizer)
-    assert FAMILY.rescore([ROWS["en"]], [said], "en") == [said]
+    assert FAMILY.rescore([ROWS["en"]], [said], ASKED) == [said]
     # "in 1998" shares one of its two tokens with "1998": 2 · 1 / (2 + 1).
     assert FAMILY.summarise([said])["f1"] == pytest.approx(200 / 3)
 
@@ -127,7 +128,7 @@ def test_the_loss_is_that_of_the_library_where_nothing_is_padded() -> None:
 
 
 def test_the_loss_does_not_depend_on_padding() -> None:
-    head = FAMILY.head(16, dropout=0.1)
+    head = FAMILY.head(HeadSettings(16, dropout=0.1))
     hidden, labels = torch.randn(1, 6, 16), torch.tensor([[1, 4]])
     padded = torch.cat([hidden, 100 * torch.randn(1, 5, 16)], dim=1)
     mask = torch.tensor([[1] * 6 + [0] * 5])
@@ -149,7 +150,7 @@ def test_the_loss_of_even_scores_is_the_log_of_the_length_and_counts_hits() -> N
 
 def test_the_head_learns_to_point() -> None:
     torch.manual_seed(0)
-    head = FAMILY.head(8, dropout=0.1)
+    head = FAMILY.head(HeadSettings(8, dropout=0.1))
     hidden, mask = torch.randn(4, 5, 8), torch.ones(4, 5, dtype=torch.long)
     labels = torch.tensor([[0, 0], [1, 2], [3, 3], [2, 4]])
     optimiser = torch.optim.AdamW(head.parameters(), lr=0.1)
@@ -166,5 +167,5 @@ def test_a_language_with_hardly_an_exact_answer_is_at_chance(
 ) -> None:
     right = predict(ROWS["en"], "1998", 0, tokenizer)
     wrong = predict(ROWS["en"], "York", 0, tokenizer)
-    assert FAMILY.at_chance([wrong] * 199 + [right])
-    assert not FAMILY.at_chance([wrong] * 99 + [right])
+    assert FAMILY.at_chance([], [wrong] * 199 + [right], ASKED)
+    assert not FAMILY.at_chance([], [wrong] * 99 + [right], ASKED)

@@ -17,12 +17,13 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 from tests.train.trainings import Diary, make_job, make_spec
-from xtl.data.batches import collate, update_examples
+from xtl.data.batches import collate
 from xtl.sweep.shard import TrainSpec
-from xtl.tasks.families import trainable_family
-from xtl.train import checkpoint, trainer
+from xtl.train import checkpoint
+from xtl.train.building import build, vocabulary
 from xtl.train.distributed import agree, on_rank_zero
 from xtl.train.engine import Engine, EngineSettings
+from xtl.train.lessons import Lessons
 from xtl.train.trainer import TrainJob, train
 from xtl.train.update import DivergedError, Updater
 
@@ -97,7 +98,7 @@ def damaged_checkpoints(root: Path) -> dict[str, tuple[str | None, tuple[str, ..
     """Each kind of damage to the newer of two checkpoints: what was loaded, and what was not."""
     job = make_job(root, "sound", make_spec(), EACH_UPDATE)
     train(job, Diary(stop_at=3))
-    engine = Engine(trainer._model(job, trainable_family("span-qa")), job.spec, job.engine)
+    engine = Engine(build(job.spec, job.start_from), job.spec, job.engine)
     seen = {}
     for name, damage in DAMAGES.items():
         folder = root / name
@@ -183,17 +184,19 @@ def _masters(root: Path, ranks: int, stage: int, micro_batch: int) -> dict[str, 
 
 
 def _prepared(job: TrainJob) -> tuple[Engine, Updater]:
-    family = trainable_family("span-qa")
-    examples = trainer._examples(job)
-    engine = Engine(trainer._model(job, family), job.spec, job.engine)
-    return engine, Updater(engine, job.spec, job.engine, family, examples)
+    engine = Engine(build(job.spec, job.start_from), job.spec, job.engine)
+    return engine, Updater(engine, job.spec, job.engine, lessons_of(job))
+
+
+def lessons_of(job: TrainJob) -> Lessons:
+    return Lessons(job.spec, job.pools, partial(vocabulary, job.start_from))
 
 
 def plain_torch(root: Path) -> dict[str, Tensor]:
     """The same training in bare torch: one batch an update, its loss a mean over targets."""
     job = make_job(root, "plain", parity_spec(), EngineSettings(1, 0, 8))
-    family, recipe = trainable_family("span-qa"), job.spec.recipe
-    examples, model = trainer._examples(job), trainer._model(job, family).train()
+    recipe, lessons = job.spec.recipe, lessons_of(job)
+    model = build(job.spec, job.start_from).train()
     trained = [each for each in model.parameters() if each.requires_grad]
     groups = [
         {"params": [each for each in trained if each.ndim > 1], "weight_decay": 0.01},
@@ -202,9 +205,8 @@ def plain_torch(root: Path) -> dict[str, Tensor]:
     optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, eps=recipe.adam_epsilon)
     schedule = LambdaLR(optimizer, lambda update: update if update < 2 else (7 - update) / 6)
     for update in range(7):
-        places = update_examples(len(examples.windows), recipe.batch_size, update, job.spec.seed)
-        windows = [window for place in places for window in examples.windows[place]]
-        batch = collate(windows, examples.pad)
+        windows = lessons.of(update).features
+        batch = collate(windows, lessons.of(update).pad)
         arrays = (batch.input_ids, batch.mask, batch.labels)
         loss, _ = model(*(torch.from_numpy(array) for array in arrays))
         (loss / len(windows)).backward()
@@ -220,7 +222,7 @@ def masters_at_the_start(root: Path, stages: Sequence[int]) -> dict[int, bool]:
     exact = {}
     for stage in stages:
         job = make_job(root, "start", make_spec(), EngineSettings(dist.get_world_size(), stage, 2))
-        model = trainer._model(job, trainable_family("span-qa"))
+        model = build(job.spec, job.start_from)
         weights = {name: each.detach().clone() for name, each in model.named_parameters()}
         engine = Engine(model, job.spec, job.engine)
         untouched = not engine._engine.basic_optimizer.state

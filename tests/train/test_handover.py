@@ -12,16 +12,21 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer, XLMRobertaModel
 
 from xtl.errors import UserError
+from xtl.model.heads import Head
 from xtl.train.handover import Published, Weights, digest_of, publish, verify_artifact
 
 EMBEDDINGS = "embeddings.word_embeddings.weight"
 LINKED, WRITTEN = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
 
 
+def head(value: float) -> Head:
+    return Head("who-where", "span-qa", (), {"weight": torch.full((2, 32), value)})
+
+
 def weights_after_training(model_folder: Path) -> Weights:
     """As a training gives them: all but the word embeddings moved, and a head."""
     trained = {name: tensor + 1 for name, tensor in load_file(model_folder / WRITTEN).items()}
-    return Weights(trained, {"weight": torch.ones(2, 32)}, [EMBEDDINGS])
+    return Weights(trained, [head(1.0)], [EMBEDDINGS])
 
 
 @pytest.fixture
@@ -32,7 +37,7 @@ def artifact(tmp_path: Path) -> Path:
 @pytest.fixture
 def published(model_folder: Path, artifact: Path) -> Published:
     weights = weights_after_training(model_folder)
-    return publish(artifact, model_folder, weights, "who-where", fence=lambda: None)
+    return publish(artifact, model_folder, weights, fence=lambda: None)
 
 
 @pytest.mark.usefixtures("published")
@@ -60,7 +65,7 @@ def test_frozen_embeddings_are_a_link_and_the_head_lies_apart(
 
 def test_nothing_is_linked_when_everything_was_trained(model_folder: Path, artifact: Path) -> None:
     encoder = load_file(model_folder / LINKED) | load_file(model_folder / WRITTEN)
-    publish(artifact, model_folder, Weights(encoder, {}, []), "t", fence=lambda: None)
+    publish(artifact, model_folder, Weights(encoder, [], []), fence=lambda: None)
     assert sorted(load_file(artifact / "model.safetensors")) == sorted(encoder)
     assert not (artifact / LINKED).exists()
     XLMRobertaModel.from_pretrained(artifact, add_pooling_layer=False)
@@ -70,8 +75,8 @@ def test_frozen_weights_among_trained_ones_are_copied(model_folder: Path, artifa
     weights = weights_after_training(model_folder)
     frozen = "embeddings.position_embeddings.weight"
     encoder = {name: tensor for name, tensor in weights.encoder.items() if name != frozen}
-    both = Weights(encoder, {}, [EMBEDDINGS, frozen])
-    publish(artifact, model_folder, both, "t", fence=lambda: None)
+    both = Weights(encoder, [], [EMBEDDINGS, frozen])
+    publish(artifact, model_folder, both, fence=lambda: None)
     before = load_file(model_folder / WRITTEN)[frozen]
     assert torch.equal(load_file(artifact / WRITTEN)[frozen], before)
 
@@ -82,8 +87,7 @@ def test_the_digest_is_of_the_content(
     verify_artifact(artifact, published.digest)
     assert digest_of(artifact) == published.digest
     again = publish(
-        tmp_path / "again", artifact, weights_after_training(model_folder), "who-where",
-        fence=lambda: None,
+        tmp_path / "again", artifact, weights_after_training(model_folder), fence=lambda: None
     )  # fmt: skip
     assert again == published
 
@@ -116,8 +120,8 @@ def test_publishing_again_replaces_what_was_there(
     published: Published, model_folder: Path, artifact: Path
 ) -> None:
     weights = weights_after_training(model_folder)
-    other = Weights(weights.encoder, {"weight": torch.zeros(2, 32)}, weights.frozen)
-    replaced = publish(artifact, model_folder, other, "who-where", fence=lambda: None)
+    other = Weights(weights.encoder, [head(0.0)], weights.frozen)
+    replaced = publish(artifact, model_folder, other, fence=lambda: None)
     assert replaced.digest != published.digest
     verify_artifact(artifact, replaced.digest)
     assert [path.name for path in artifact.parent.iterdir()] == ["artifact"]
@@ -130,7 +134,7 @@ def test_an_attempt_that_was_overtaken_changes_nothing(
         raise RuntimeError("overtaken")
 
     with pytest.raises(RuntimeError, match="overtaken"):
-        publish(artifact, model_folder, Weights({}, {}, [EMBEDDINGS]), "t", fence=overtaken)
+        publish(artifact, model_folder, Weights({}, [], [EMBEDDINGS]), fence=overtaken)
     verify_artifact(artifact, published.digest)
 
 
@@ -138,5 +142,5 @@ def test_what_a_killed_attempt_left_is_cleared_away(model_folder: Path, artifact
     left = artifact.with_name(".artifact.new-1")
     left.mkdir(parents=True)
     (left / "half").touch()
-    publish(artifact, model_folder, weights_after_training(model_folder), "t", fence=lambda: None)
+    publish(artifact, model_folder, weights_after_training(model_folder), fence=lambda: None)
     assert not left.exists()

@@ -13,15 +13,13 @@ from transformers import XLMRobertaModel
 
 from tests.train import scenes
 from tests.train.ranks import run_ranks
-from tests.train.trainings import Diary, make_job, make_part, make_rows, make_spec
+from tests.train.trainings import make_job, make_part, make_rows, make_spec
 from xtl.data.subsets import ranking, row_digests
-from xtl.errors import UserError
 from xtl.model.tokenizer import load_tokenizer
 from xtl.tasks.family import FeatureSettings
 from xtl.tasks.span_maker import MAKER
-from xtl.train import trainer
 from xtl.train.handover import digest_of, verify_artifact
-from xtl.train.trainer import History
+from xtl.train.trainer import TrainJob, is_degenerate
 
 pytestmark = pytest.mark.slow
 
@@ -147,27 +145,44 @@ def test_divergence_is_told_on_every_rank_and_hands_nothing_over(
     [([3.0, 2.0, 1.0], False), ([3.0, 2.0, 3.1], True), ([3.0], False)],
 )
 def test_a_loss_that_never_fell_is_degenerate(losses: list[float], degenerate: bool) -> None:
-    assert History(losses).degenerate is degenerate
+    assert is_degenerate(make_spec(), np.zeros(7, dtype=np.int64), losses) is degenerate
+
+
+def test_of_several_tasks_one_that_never_fell_is_enough_to_be_degenerate() -> None:
+    parts = (make_part("squad"), make_part("tydiqa"))
+    spec, order = make_spec().model_copy(update={"parts": parts}), np.array([0, 1, 0, 1])
+    assert not is_degenerate(spec, order, [3.0, 9.0, 2.0, 8.0])
+    assert is_degenerate(spec, order, [3.0, 9.0, 2.0, 9.0])
+
+
+def test_a_head_that_was_trained_before_is_not_judged_by_its_first_loss() -> None:
+    carried = make_spec().model_copy(update={"head_of": "squad"})
+    assert not is_degenerate(carried, np.zeros(7, dtype=np.int64), [0.1, 0.1, 0.2])
+
+
+def sources(job: TrainJob) -> Any:
+    return scenes.lessons_of(job)._sources[0]
 
 
 def test_a_training_sees_its_subsets_windows_in_the_rankings_order(root: Path) -> None:
     """Exactly what tokenising the subset's rows by themselves gives."""
     spec = make_spec()
-    examples = trainer._examples(make_job(root, "unused", spec, scenes.SETTINGS))
+    source = sources(make_job(root, "unused", spec, scenes.SETTINGS))
     rows = [make_rows()[place] for place in ranking(row_digests(make_rows()), 1)[:28]]
     tokenizer = load_tokenizer(root / "model")
     made = MAKER.train_features(rows, tokenizer, FeatureSettings.of(spec.recipe))
-    assert [list(each) for each in examples.windows] == [
+    assert [list(each) for each in source.windows] == [
         [feature for feature in made if feature.example == example] for example in range(28)
     ]
-    assert examples.shortest == min(made, key=lambda feature: len(feature.input_ids))
-    assert examples.pad == tokenizer.pad_token_id
+    tokens = [sum(len(each.input_ids) for each in windows) for windows in source.windows]
+    assert list(source.shortest) == list(source.windows[tokens.index(min(tokens))])
+    assert source.pad == tokenizer.pad_token_id
 
 
 def test_a_smaller_training_sees_a_part_of_what_a_larger_one_sees(root: Path) -> None:
     few = make_spec().model_copy(update={"parts": (make_part("who-where", examples=9),)})
     smaller, larger = (
-        trainer._examples(make_job(root, "unused", spec, scenes.SETTINGS)).windows
+        sources(make_job(root, "unused", spec, scenes.SETTINGS)).windows
         for spec in (few, make_spec())
     )
     assert list(smaller) == list(larger)[:9]
@@ -180,12 +195,4 @@ def test_paragraphs_are_drawn_where_the_spec_says_so(root: Path) -> None:
     )
     expected = job.pools[0].subset(28, 1, "paragraph")
     assert not np.array_equal(expected, job.pools[0].subset(28, 1))
-    assert list(trainer._examples(job).windows) == list(job.pools[0].examples(expected))
-
-
-def test_a_training_on_several_tasks_is_one_clear_line(root: Path) -> None:
-    parts = (make_part("squad"), make_part("mnli"))
-    spec = make_spec().model_copy(update={"parts": parts})
-    job = make_job(root, "unused", spec, scenes.SETTINGS)
-    with pytest.raises(UserError, match="found the tasks squad, mnli, expected one: several at"):
-        trainer.train(job, Diary())
+    assert list(sources(job).windows) == list(job.pools[0].examples(expected))

@@ -15,12 +15,13 @@ from typing import Any
 
 from torch import nn
 
+from xtl.data.subsets import Indices, sampled
 from xtl.errors import UserError
 from xtl.evaluate import checkpoint, forward
 from xtl.evaluate.sequences import DistinctSequences
 from xtl.sweep.shard import EvaluateSpec
 from xtl.tasks.families import evaluable_family
-from xtl.tasks.family import EvaluableFamily, Prediction, Row
+from xtl.tasks.family import Asked, EvaluableFamily, Prediction, Row
 from xtl.tasks.pool_arrays import Features
 from xtl.tasks.pools import Pool
 
@@ -34,7 +35,8 @@ class EvaluateJob:
     rows of a pool, even where the spec's `held_out` chooses some. `checkpoint` is an artifact's
     folder or the public model's.
 
-    `head_task` names the head to load where the family needs one; `batch_tokens` bounds the
+    `head_task` names the head to load where the family needs one, `labels` the classes of the
+    rows, where the set has names for them; `batch_tokens` bounds the
     slots of a batch, padding included (on a CPU about 2,000 is quickest).
     """
 
@@ -44,6 +46,7 @@ class EvaluateJob:
     checkpoint: Path
     head_task: str | None
     batch_tokens: int
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,28 +75,46 @@ def evaluate(
     sets = {language: _set(job, language) for language in job.spec.languages}
     kind = evaluable_family(job.spec.family)
     sequences = DistinctSequences([each.features for each in sets.values()])
-    reader = _reader(job, kind)
+    reader, head_labels = _reader(job, kind)
     share = forward.read_share(reader, sequences, job.batch_tokens, progress, stop_requested)
     if share is None:
         return None
     outputs = forward.gathered(share, len(sequences))
     if outputs is None:
         return EvaluateOutcome(time.perf_counter() - began, sequences.tokens)
-    answers = _answers(job, kind, sets, [outputs[place] for place in sequences.which])
+    asked = {
+        language: Asked(language, job.spec.decoding, job.labels, head_labels) for language in sets
+    }
+    answers = _answers(kind, sets, asked, [outputs[place] for place in sequences.which])
     return EvaluateOutcome(
         seconds=time.perf_counter() - began,
         useful_tokens=sequences.tokens,
         metrics={language: kind.summarise(said) for language, said in answers.items()},
         predictions=[each for said in answers.values() for each in said],
-        degenerate=all(degenerate(kind, said) for said in answers.values()),
+        degenerate=all(
+            degenerate(kind, sets[language].rows, said, asked[language])
+            for language, said in answers.items()
+        ),
     )
 
 
-def degenerate(kind: EvaluableFamily, predictions: Sequence[Prediction]) -> bool:
+def degenerate(
+    kind: EvaluableFamily, rows: Sequence[Row], predictions: Sequence[Prediction], asked: Asked
+) -> bool:
     """Whether one language's answers are (almost) all the same, or no better than guessing."""
     _, commonest = Counter(said.text for said in predictions).most_common(1)[0]
     constant = len(predictions) > 1 and commonest >= CONSTANT_SHARE * len(predictions)
-    return constant or kind.at_chance(predictions)
+    return constant or kind.at_chance(rows, predictions, asked)
+
+
+def asked_places(spec: EvaluateSpec, pool: Pool) -> Indices | None:
+    """The places, in a language's rows, of those that the spec asks; None: all, in their order."""
+    held = spec.held_out
+    if held is not None:
+        return pool.held_out(held.after, held.subset_seed, held.subset)
+    if spec.examples is not None and spec.examples < pool.rows:
+        return sampled(pool.rows, spec.examples)
+    return None
 
 
 @dataclass(frozen=True)
@@ -115,38 +136,39 @@ def _set(job: EvaluateJob, language: str) -> _Set:
             f"{name}: {language}: found {len(given):,} rows, expected the {pool.rows:,} that were "
             "tokenised: run `xtl prepare`"
         )
-    held = job.spec.held_out
-    if held is None:
+    places = asked_places(job.spec, pool)
+    if places is None:
         return _Set(list(given), pool.features())
-    places = pool.held_out(held.after, held.subset_seed, held.subset)
     if not len(places):
         raise UserError(f"{name}: {language}: found no row that the training has not seen")
     return _Set([given[place] for place in places.tolist()], pool.features(places))
 
 
-def _reader(job: EvaluateJob, kind: EvaluableFamily) -> forward.Reader:
+def _reader(job: EvaluateJob, kind: EvaluableFamily) -> tuple[forward.Reader, tuple[str, ...]]:
+    """What reads sequences, and the names of its head's classes."""
     device = forward.device()
     encoder = checkpoint.load_encoder(job.checkpoint, kind, job.spec)
     hidden_size, head = encoder.config.hidden_size, None
+    labels: tuple[str, ...] = ()
     if kind.needs_head:
-        head = checkpoint.load_head(job.checkpoint, job.spec, job.head_task, hidden_size)
+        head, labels = checkpoint.load_head(job.checkpoint, job.spec, job.head_task, hidden_size)
         head.to(device)
     pad = next(iter(job.pools.values())).pad
-    return forward.Reader(kind, nn.Module.to(encoder, device), head, pad, device)
+    return forward.Reader(kind, nn.Module.to(encoder, device), head, pad, device), labels
 
 
 def _answers(
-    job: EvaluateJob,
     kind: EvaluableFamily,
     sets: Mapping[str, _Set],
+    asked: Mapping[str, Asked],
     outputs: Sequence[forward.Floats],
 ) -> dict[str, list[Prediction]]:
     answers: dict[str, list[Prediction]] = {}
     start = 0
-    for language, asked in sets.items():
-        end = start + len(asked.features)
+    for language, given in sets.items():
+        end = start + len(given.features)
         answers[language] = kind.predict(
-            asked.rows, asked.features, outputs[start:end], language, job.spec.decoding
+            given.rows, given.features, outputs[start:end], asked[language]
         )
         start = end
     return answers

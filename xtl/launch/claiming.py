@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import time
-from importlib import metadata
 
-from xtl import __version__
-from xtl.launch.code import VERSIONED
+from xtl.launch.code import versions
 from xtl.launch.records import Claim, Submission
 from xtl.launch.store import Store
 
@@ -79,7 +77,7 @@ def _make_claim(submission: Submission, shard: str, attempt: int) -> Claim:
         device=_device(),
         world_size=submission.ranks,
         micro_batch=submission.micro_batch,
-        versions={"xtl": __version__} | {name: metadata.version(name) for name in VERSIONED},
+        versions=versions(),
         commit=submission.commit,
         started=time.time(),
     )

@@ -22,6 +22,7 @@ from xtl.launch.checkout import CHECKOUT, changes, commit, contents_of, files_of
 from xtl.launch.records import Record, read_record
 from xtl.launch.store import Store
 from xtl.sweep.shard import RECIPE_VERSION
+from xtl.tasks import extensions
 
 VERSIONED = ("torch", "transformers", "datasets", "deepspeed", "wandb", "submitit")
 _RENEW = "`xtl resubmit --with current` freezes the code as it is now"
@@ -100,6 +101,12 @@ def foresee(store: Store, checkout: Path = CHECKOUT) -> Path:
         return found.folder
     files = {name: _facts(content) for name, content in contents_of(checkout).items()}
     return _pointer(store).parent / _digest(files)
+
+
+def versions() -> dict[str, str]:
+    """Of xtl, of the packages that results depend on most, and of what extends it."""
+    named = {name: metadata.version(name) for name in VERSIONED}
+    return {"xtl": __version__} | named | extensions.versions()
 
 
 def environment_for(folder: Path, inherited: str = "") -> dict[str, str]:
@@ -183,7 +190,7 @@ def _describe(digest: str, files: dict[str, CodeFile], commit: str, dirty: bool)
         commit=commit,
         dirty=dirty,
         python=sys.executable,
-        versions={"xtl": __version__} | {name: metadata.version(name) for name in VERSIONED},
+        versions=versions(),
         recipe_version=RECIPE_VERSION,
         created=time.time(),
         files=files,

@@ -27,6 +27,7 @@ from xtl.launch.stopping import StopFlag
 from xtl.launch.store import Store
 from xtl.launch.tokens import Tokens, rows_of_language
 from xtl.sweep.shard import EvaluateSpec, Shard, TrainSpec
+from xtl.tasks.catalogue import EVALUATION_SETS
 from xtl.tracking.run import RunIdentity, Tracker
 
 if TYPE_CHECKING:
@@ -218,6 +219,7 @@ class Execution:
             checkpoint=self._checkpoint(),
             head_task=self._head_task(spec),
             batch_tokens=_BATCH_TOKENS,
+            labels=EVALUATION_SETS[spec.set].labels,
         )
         outcome = evaluate(
             job, lambda done, total: self.progress(done, total, {}), self.stop_requested
@@ -240,8 +242,10 @@ class Execution:
         )
 
     def _head_task(self, spec: EvaluateSpec) -> str | None:
+        """Of the parent's tasks, the first of the family that is asked."""
         parent = self._store.read_shard(spec.parent).spec if spec.parent else None
-        return parent.parts[0].task if isinstance(parent, TrainSpec) else None
+        parts = parent.parts if isinstance(parent, TrainSpec) else ()
+        return next((part.task for part in parts if part.family == spec.family), None)
 
     def _result(self, **fields: object) -> Result:
         return Result.model_validate(

@@ -106,7 +106,7 @@ class LocalScheduler:
     def _variables(self, root: Path, submission: Submission) -> dict[str, str]:
         return {
             **_devices(submission),
-            **environment_for((root / submission.code).resolve()),
+            **environment_for((root / submission.code).resolve(), os.environ.get("PYTHONPATH", "")),
             SUBMISSION_VARIABLE: _mark(root, submission.name),
             "MASTER_ADDR": "127.0.0.1",
             "MASTER_PORT": str(_free_port()),

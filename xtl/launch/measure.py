@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -42,32 +41,40 @@ class Reader:
 
 
 def locked_model(snapshot: Snapshot) -> LockedModel:
+    """UserError where the folder has no encoder of transformers', or no tokenizer."""
     from xtl.data.sources import model_hash
+    from xtl.model.architectures import architecture, is_word_embeddings, sizes
+    from xtl.model.tokenizer import require_tokenizer
 
-    config = json.loads((snapshot.folder / "config.json").read_text(encoding="utf-8"))
+    require_tokenizer(snapshot.folder)
+    found, kind = sizes(snapshot.folder), architecture(snapshot.folder)
     shapes = _shapes(snapshot.folder)
-    embedding = sum(size for name, size in shapes.items() if "word_embeddings" in name)
+    embedding = sum(
+        math.prod(shape)
+        for name, shape in shapes.items()
+        if is_word_embeddings(kind, name, shape, found.vocabulary)
+    )
     return LockedModel(
         repo=snapshot.repo,
         revision=snapshot.revision,
         fingerprint=model_hash(snapshot.folder),
-        parameters=sum(shapes.values()),
+        parameters=sum(map(math.prod, shapes.values())),
         embedding_parameters=embedding,
-        layers=config["num_hidden_layers"],
-        hidden=config["hidden_size"],
-        heads=config.get("num_attention_heads", 0),
+        layers=found.layers,
+        hidden=found.hidden,
+        heads=found.heads,
     )
 
 
-def _shapes(folder: Path) -> dict[str, int]:
-    """Parameters by tensor, from the headers alone."""
+def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Of every tensor, from the headers alone."""
     from safetensors import safe_open
 
-    found: dict[str, int] = {}
+    found: dict[str, tuple[int, ...]] = {}
     for path in sorted(folder.glob("*.safetensors")):
         with safe_open(path, framework="numpy") as tensors:
             for name in tensors.keys():  # noqa: SIM118 - not a mapping
-                found[name] = math.prod(tensors.get_slice(name).get_shape())
+                found[name] = tuple(tensors.get_slice(name).get_shape())
     return found
 
 
@@ -92,8 +99,21 @@ def locked_table(need: Need, reader: Reader, tokenizer: Tokenizer) -> LockedTabl
         rows=len(found.rows),
         content=content_hash(found.rows),
         mean_tokens=_mean_tokens(found.rows, tokenizer),
+        labels=() if need.labels else _labels(found.rows, need.family),
         faults=found.faults,
     )
+
+
+def _labels(rows: Dataset, family: str) -> tuple[str, ...]:
+    """The classes or tags that a table's rows have, where no catalogue names them."""
+    if family == "tagging":
+        from xtl.tasks.tag_maker import tag_names
+
+        return tag_names(rows)
+    if family == "sentence-pair":
+        most: int = max(rows["label"], default=-1)
+        return tuple(str(number) for number in range(most + 1))
+    return ()
 
 
 def _mean_tokens(rows: Dataset, tokenizer: Tokenizer) -> float:
@@ -108,7 +128,7 @@ def _read(row: Mapping[str, object]) -> Iterator[str]:
     """The row's texts, those of lists too; a prompt is read again with each of its choices."""
     again = len(row["choices"]) if isinstance(row.get("choices"), list) else 1  # type: ignore[arg-type]
     for column, value in row.items():
-        if column in ("id", "answers", "tags"):
+        if column in ("id", "answers", "tags", "side", "split", "match"):
             continue
         if isinstance(value, str):
             yield from [value] * again

@@ -15,7 +15,6 @@ import yaml
 from xtl.data.mirror import Mirror
 from xtl.errors import UserError
 from xtl.files import write_whole
-from xtl.launch import abilities
 from xtl.launch.local import LocalScheduler
 from xtl.launch.machine import cores, gpus
 from xtl.launch.observe import Observation, observe
@@ -130,7 +129,6 @@ class Session:
 
     def require_runnable(self) -> None:
         """Before anything is submitted. Raises UserError where this cannot run, here or at all."""
-        abilities.require_runnable(self.plan)
         if isinstance(self.profile, SlurmProfile):
             try:
                 require_fits(self.profile, self._limits)

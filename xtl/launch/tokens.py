@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from xtl.data.mirror import Mirror
 from xtl.errors import UserError
 from xtl.files import names_in
-from xtl.launch.abilities import can_run
 from xtl.sweep.plan import Plan
 from xtl.sweep.shard import EvaluateSpec, Part, Table, TrainSpec
 from xtl.tasks.catalogue import EVALUATION_SETS, TASKS
@@ -87,7 +86,7 @@ class Tokens:
         contents = [table.content for table in part.data]
         seed = spec.subset_seed if part.shuffled else None
         return PoolRequest.training(
-            part.task, part.family, contents, self._tokenizer, spec.recipe, seed
+            part.task, part.family, contents, self._tokenizer, spec.recipe, part.labels, seed
         )
 
     def of_language(self, spec: EvaluateSpec, language: str, table: Table) -> PoolRequest:
@@ -144,7 +143,7 @@ class Tokens:
 
     def _asked(self, plan: Plan) -> Iterator[tuple[PoolRequest, Rows]]:
         seen: set[object] = set()
-        for spec in (shard.spec for shard in plan.shards.values() if can_run(shard.spec)):
+        for spec in (shard.spec for shard in plan.shards.values()):
             if isinstance(spec, TrainSpec):
                 for part in spec.parts:
                     yield self.of_part(spec, part), rows_of_part(part)

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, cast
 from xtl.data.mirror import file_hash
 from xtl.errors import UserError
 from xtl.files import read_json
+from xtl.model.architectures import ARCHITECTURES, CONFIG, UNKNOWN
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 _FILES = ("tokenizer.json", "tokenizer_config.json")
+_PLAIN = ("PreTrainedTokenizerFast", "TokenizersBackend")  # tokenizer.json as it is
 _NOTES = ("special_tokens_map.json", "added_tokens.json")  # older forms of what is in _FILES
 
 
@@ -29,13 +31,18 @@ def tokenizer_hash(folder: Path) -> str:
 
     UserError where the folder has no tokenizer.json.
     """
-    if not (folder / _FILES[0]).is_file():
-        raise UserError(f"{folder}: found no {_FILES[0]}, expected a model's tokenizer there")
+    require_tokenizer(folder)
     total = hashlib.sha256()
     for path in (folder / name for name in (*_FILES, *_NOTES)):
         if path.is_file():
             total.update(f"{path.name}\0{file_hash(path)}\n".encode())
     return total.hexdigest()
+
+
+def require_tokenizer(folder: Path) -> None:
+    """UserError where the folder has no tokenizer.json: other forms of a tokenizer are not read."""
+    if not (folder / _FILES[0]).is_file():
+        raise UserError(f"{folder}: found no {_FILES[0]}, expected a model's tokenizer there")
 
 
 class _Place:
@@ -54,24 +61,34 @@ class _Place:
 @lru_cache(maxsize=4)
 def _load(content: str, place: _Place) -> PreTrainedTokenizerFast:
     tokenizer = _class_for(place.folder).from_pretrained(place.folder, local_files_only=True)
+    if tokenizer.pad_token_id is None:
+        path = place.folder / _FILES[1]
+        raise UserError(f"{path}: pad_token: found none, expected the token that pads a batch")
     return cast("PreTrainedTokenizerFast", tokenizer)
 
 
 def _class_for(folder: Path) -> Any:
-    """What AutoTokenizer would choose for an XLM-R, which itself imports torch."""
+    """What AutoTokenizer would choose, without it where that is known: it imports torch."""
     import transformers
 
-    name = _declared(folder)
-    if name is None or name.removesuffix("Fast") == "XLMRobertaTokenizer":
-        return transformers.XLMRobertaTokenizer
-    if name in ("PreTrainedTokenizerFast", "TokenizersBackend"):
+    usual = _usual(folder)
+    name = _declared(folder) or usual
+    if name in _PLAIN or usual in _PLAIN:
         return transformers.PreTrainedTokenizerFast
-    return transformers.AutoTokenizer
+    bare = name.removesuffix("Fast")
+    known = {kind.tokenizer for kind in ARCHITECTURES.values()}
+    return getattr(transformers, bare if bare in known else "AutoTokenizer")
+
+
+def _usual(folder: Path) -> str:
+    """That of the model's type; XLM-R's where nothing says what the model is."""
+    model_type = (read_json(folder / CONFIG) or {}).get("model_type", "xlm-roberta")
+    return ARCHITECTURES.get(model_type, UNKNOWN).tokenizer
 
 
 def _declared(folder: Path) -> str | None:
     """The class that the tokenizer's, else the model's, configuration names."""
-    for name in (_FILES[1], "config.json"):
+    for name in (_FILES[1], CONFIG):
         found = (read_json(folder / name) or {}).get("tokenizer_class")
         if found:
             return str(found)

@@ -19,6 +19,7 @@ from xtl.tasks.catalogue import EVALUATION_SETS
 from xtl.tasks.entries import EvaluationSet
 
 _GROUPS = {LOW: "low-resource", WITHOUT_ENGLISH: "mean without en"}
+_NAMES = {**_GROUPS, ENGLISH: "English"}
 
 Place = tuple[str, str, int]
 """(task, size's label, resolved count) of an intermediate training."""
@@ -73,7 +74,7 @@ def _of_target(rows: pd.DataFrame, data: ReportData, choice: TargetChoice) -> Co
     metric = metric_name(held_out.headline)
     return ControlTable(
         f"{metric_name(main.headline)} on {main.name}",
-        ["recipe", f"held-out English, {metric}", *(_GROUPS[name] for name in scores.groups)],
+        ["recipe", f"held-out English, {metric}", *(_NAMES[name] for name in scores.groups)],
         [
             SizeBlock(_title(place), scores.at(place))
             for place in _places(chosen_by, data.manifest.labels)
@@ -119,9 +120,9 @@ class _Scores:
 
     @property
     def groups(self) -> list[str]:
-        """Those that the target's languages have."""
+        """Those that the target's languages have; English where it is alone."""
         there = {name for found in self.main.values() for name, _ in found}
-        return [name for name in _GROUPS if name in there]
+        return [name for name in _GROUPS if name in there] or [ENGLISH]
 
     def at(self, place: Place) -> list[RecipeRow]:
         """The manifest's own recipe, which has no held-out score, then the control's."""

@@ -11,11 +11,13 @@ from jinja2 import Environment, StrictUndefined
 from xtl.analysis.coverage import KINDS, Covered, Kind, coverage
 from xtl.analysis.summary import GROUPS
 from xtl.report import numbers
+from xtl.report.boards import HOW, boards
+from xtl.report.boards import TITLE as BOARDS_TITLE
 from xtl.report.control import control_tables
 from xtl.report.data import ReportData
 from xtl.report.pictures import Picture, pictures, retrieval_pictures
 from xtl.report.soundness import FAULT_HEADINGS, OVERLAP_HEADINGS, soundness
-from xtl.report.tables import covariates, group_table, language_row, secondary
+from xtl.report.tables import covariates, group_table, language_row, secondary, shown
 from xtl.report.views import View, is_low, make_views
 from xtl.report.wording import (
     UNDECLARED,
@@ -27,9 +29,9 @@ from xtl.report.wording import (
 )
 from xtl.sweep.choices import Engine
 
-QUESTION = (
+_QUESTION = (
     "Does more English intermediate-task data help low-resource languages in zero-shot "
-    "cross-lingual question answering?"
+    "cross-lingual {}?"
 )
 
 
@@ -43,15 +45,18 @@ def render(data: ReportData) -> str:
     source = files("xtl.report").joinpath("template.html.j2").read_text(encoding="utf-8")
     return environment.from_string(source).render(
         data=data,
-        question=QUESTION,
+        question=question(data),
         headline=headline(data),
         undeclared=UNDECLARED,
         facts=_facts(data),
         curves=[_curve(data, views, view) for view in views if not view.retrieval],
         retrieval=retrieval_pictures([view for view in views if view.retrieval]),
         secondary=secondary(table, data),
+        boards=boards(table, data),
+        boards_title=BOARDS_TITLE,
+        boards_how=HOW,
         control=control_tables(table, data),
-        covariates=[covariates(data, view) for view in views if not view.retrieval][:1],
+        covariates=[covariates(data, view) for view in views if _has_covariates(view)][:1],
         soundness=soundness(data),
         fault_headings=FAULT_HEADINGS,
         overlap_headings=OVERLAP_HEADINGS,
@@ -61,8 +66,19 @@ def render(data: ReportData) -> str:
         lock_text=data.lock.model_dump_json(indent=1) if data.lock else "",
         number=numbers,
         hours=numbers.hours,
+        shown=shown,
         groups=GROUPS,
     )
+
+
+def question(data: ReportData) -> str:
+    """What the sweep asks: of question answering where all its targets are that."""
+    families = {choice.trained.family for choice in data.manifest.targets}
+    return _QUESTION.format("question answering" if families == {"span-qa"} else "transfer")
+
+
+def _has_covariates(view: View) -> bool:
+    return not view.retrieval and not view.english_alone
 
 
 def _facts(data: ReportData) -> list[tuple[str, str]]:
@@ -132,6 +148,7 @@ class Curve:
     group_rows: list[list[str]]
     language_rows: list[tuple[bool, list[str]]]
     legend: str
+    group_legend: str
     partial: bool
 
 
@@ -144,9 +161,20 @@ def _curve(data: ReportData, views: Sequence[View], view: View) -> Curve:
         group_headings=headings,
         group_rows=rows,
         language_rows=[(is_low(code), language_row(view, code)) for code in view.languages],
-        legend=group_line(view.languages),
+        legend="" if view.english_alone else group_line(view.languages),
+        group_legend=_group_legend(headings),
         partial=view.partial,
     )
+
+
+def _group_legend(headings: Sequence[str]) -> str:
+    """What the columns are, of those that there are."""
+    told = ["Range over replicates", "gain over the same seed's size 0"]
+    if "gap" in headings:
+        told.append("gap is English less the mean without English")
+    if any(heading.endswith((" before", " after")) for heading in headings):
+        told.append("retrieval is the mean over its languages, before and after target training")
+    return f"In %. {'; '.join(told)}."
 
 
 def _kinds(data: ReportData) -> list[tuple[Kind, str, list[Covered]]]:

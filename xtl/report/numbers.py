@@ -11,11 +11,17 @@ _METRICS = {
     "f1": "F1", "exact_match": "EM", "accuracy": "accuracy",
     "f1_unicode": "F1, Unicode-normalised", "exact_match_unicode": "EM, Unicode-normalised",
     "accuracy_from_foreign": "accuracy, foreign to English",
+    "f1_best_threshold": "F1, at the best threshold",
 }  # fmt: skip
 
 
 def metric_name(metric: str) -> str:
     return _METRICS.get(metric, metric.replace("_", " "))
+
+
+def capital(text: str) -> str:
+    """As a title begins."""
+    return text[:1].upper() + text[1:]
 
 
 def number(value: float) -> str:

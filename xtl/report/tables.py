@@ -15,22 +15,20 @@ from xtl.sweep.shard import EvaluateSpec
 from xtl.tasks.languages import language
 
 _COLUMNS = {
-    ENGLISH: "English", HIGH: "high-resource", WITH_ENGLISH: "mean with en",
+    LOW: "low-resource", ENGLISH: "English", HIGH: "high-resource", WITH_ENGLISH: "mean with en",
     WITHOUT_ENGLISH: "mean without en", GAP: "gap",
 }  # fmt: skip
-_MAIN = {LOW: "low-resource", WITHOUT_ENGLISH: "mean without en"}
+_LEVELS = (ENGLISH, LOW, HIGH, WITHOUT_ENGLISH)
 
 
 def group_table(views: Sequence[View], view: View) -> tuple[list[str], list[list[str]]]:
     """A row a size: the main group with gain and range, the others, retrieval before and after."""
-    main = LOW if view.has(LOW) else WITHOUT_ENGLISH
-    columns = [name for name in _COLUMNS if view.has(name) and name != main]
-    asked = {
-        "retrieval before": beside(views, view, ""),
-        "retrieval after": beside(views, view, view.target) if view.target else None,
-    }
-    retrieval = {heading: other for heading, other in asked.items() if other}
-    headings = ["size", "examples", _MAIN[main], "its gain", "its range"]
+    main = view.main_group
+    columns = [name for name in _COLUMNS if view.has(name) and name not in (main, *_same(view))]
+    retrieval = {f"{other.set} before": other for other in beside(views, view, "")}
+    if view.target:
+        retrieval |= {f"{other.set} after": other for other in beside(views, view, view.target)}
+    headings = ["size", "examples", _COLUMNS[main], "its gain", "its range"]
     headings += [*(_COLUMNS[name] for name in columns), *retrieval]
     rows = [
         [
@@ -45,6 +43,11 @@ def group_table(views: Sequence[View], view: View) -> tuple[list[str], list[list
         for label, examples in view.sizes
     ]
     return headings, rows
+
+
+def _same(view: View) -> tuple[str, ...]:
+    """Of one language alone, the means that are that language again."""
+    return (WITH_ENGLISH,) if view.english_alone else ()
 
 
 def language_row(view: View, code: str) -> list[str]:
@@ -63,18 +66,25 @@ def _range(point: Point) -> str:
     return numbers.span(point.minimum, point.maximum) if point.runs > 1 else numbers.ABSENT
 
 
-def secondary(table: pd.DataFrame, data: ReportData) -> list[tuple[str, list[list[str]]]]:
-    """Metrics beside each set's headline: a title, and rows of size, English, low and high."""
-    return [
-        (
-            view.title,
-            [
-                [label, *(shown(view.level(name, label)) for name in (ENGLISH, LOW, HIGH))]
-                for label, _ in view.sizes
-            ],
-        )
-        for view in make_views(table, data.manifest.primary, headline=False)
-    ]
+@dataclass(frozen=True)
+class Secondary:
+    """A metric beside a set's headline: a row a size, of English and of those groups there are."""
+
+    title: str
+    headings: list[str]
+    rows: list[list[str]]
+
+
+def secondary(table: pd.DataFrame, data: ReportData) -> list[Secondary]:
+    """Metrics beside each set's headline."""
+    views = make_views(table, data.manifest.primary, headline=False)
+    return [_secondary(view) for view in views]
+
+
+def _secondary(view: View) -> Secondary:
+    names = [name for name in _LEVELS if view.has(name)]
+    rows = [[label, *(shown(view.level(name, label)) for name in names)] for label, _ in view.sizes]
+    return Secondary(view.title, ["size", *(_COLUMNS[name] for name in names)], rows)
 
 
 @dataclass(frozen=True)
@@ -111,7 +121,7 @@ def _rows(data: ReportData, set_name: str, code: str) -> str:
     """Evaluation examples of a language, once the lock has counted them."""
     specs = (shard.spec for shard in data.plan.shards.values())
     rows = (
-        table.rows
+        min(table.rows, spec.examples or table.rows)
         for spec in specs
         if isinstance(spec, EvaluateSpec) and spec.set == set_name
         for language, table in spec.data

@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from xtl.analysis.summary import ENGLISH, HIGH, LOW, WITHOUT_ENGLISH
+from xtl.report.boards import HOW, TITLE, Board, Kind, boards
 from xtl.report.data import ReportData
-from xtl.report.numbers import ABSENT, count, number, signed, span
+from xtl.report.numbers import ABSENT, count, listing, number, signed, span
 from xtl.report.views import Point, View, beside, is_low, make_views, series_name
 from xtl.report.wording import (
     UNDECLARED,
@@ -27,9 +28,13 @@ from xtl.tasks.languages import language
 _FEWER = "*"
 _FOOTNOTE = f"{_FEWER} fewer replicates than planned"
 
+_SHORT = {ENGLISH: "en", LOW: "low", HIGH: "high", WITHOUT_ENGLISH: "mean"}
+_INDENT: dict[Kind, str] = {"group": "", "task": "  ", "without English": "    ", "all": ""}
+
 
 def show(console: Console, data: ReportData) -> None:
-    """Print the headline, then two tables a curve: groups by size, and languages by size."""
+    """Print two tables a curve, groups by size and languages by size; XTREME's averages where
+    there are any; last the headline."""
     table = treated_table(data)
     views = make_views(table, data.manifest.primary)
     for view in views:
@@ -37,6 +42,7 @@ def show(console: Console, data: ReportData) -> None:
             _show_curve(console, views, view)
     for view in _retrieval_alone(views):
         _show_languages(console, view)
+    _show_boards(console, boards(table, data))
     _show_headline(console, data)
 
 
@@ -48,25 +54,52 @@ def _retrieval_alone(views: Sequence[View]) -> list[View]:
 def _show_curve(console: Console, views: Sequence[View], view: View) -> None:
     console.print(Text(f"{view.title}, in %", style="bold"))
     before, after = beside(views, view, ""), beside(views, view, view.target)
-    _print(console, _groups_table(view, before, after))
-    _show_languages(console, view)
+    _print(console, _groups_table(view, before[:1], after[:1]))
+    if not view.english_alone:
+        _show_languages(console, view)
     for line in _legend(view, before or after):
         console.print(Text(line, style="dim"))
     console.print()
 
 
-def _legend(view: View, retrieval: View | None) -> list[str]:
-    lines = [
-        group_line(view.languages),
-        "Range: over replicates. Gain: over the same seed's size 0.",
-    ]
-    if retrieval:
+def _legend(view: View, retrieval: Sequence[View]) -> list[str]:
+    lines = [] if view.english_alone else [group_line(view.languages)]
+    lines.append("Range: over replicates. Gain: over the same seed's size 0.")
+    for first in retrieval[:1]:
+        others = listing([other.set for other in retrieval[1:]])
         lines.append(
-            f"Retrieval: mean {retrieval.metric_name} on {retrieval.set}, before and after the "
-            "target training."
+            f"Retrieval: mean {first.metric_name} on {first.set}, before and after the "
+            f"target training{f' ({others}: in the report)' if others else ''}."
         )
-    marked = any(shown.partial for shown in (view, retrieval) if shown)
+    marked = any(shown.partial for shown in (view, *retrieval[:1]))
     return [*lines, _FOOTNOTE] if marked else lines
+
+
+def _show_boards(console: Console, found: Sequence[Board]) -> None:
+    for board in found:
+        console.print(Text(f"{TITLE} ({board.title})", style="bold"))
+        names = max(len(_INDENT[line.kind] + line.name) for line in board.lines)
+        for block in _blocks(board.sizes, console.width - names - len("languages") - 3):
+            _print(console, _board_table(board, block))
+        for line in filter(None, (board.means, board.missing)):
+            console.print(Text(line, style="dim"))
+        console.print()
+    if found:
+        console.print(Text(HOW, style="dim"))
+        console.print()
+
+
+def _board_table(board: Board, block: Sequence[tuple[str, int]]) -> Table:
+    table = _plain_table()
+    _column(table, "score", left=True)
+    _column(table, "languages")
+    for size, _ in block:
+        _column(table, size)
+    for line in board.lines:
+        cells = [_marked(board.level(line, size), board.partial) for size, _ in block]
+        style = "bold" if line.kind in ("group", "all") else ""
+        table.add_row(f"{_INDENT[line.kind]}{line.name}", line.languages, *cells, style=style)
+    return table
 
 
 def _show_headline(console: Console, data: ReportData) -> None:
@@ -103,31 +136,34 @@ def _column(table: Table, heading: str, left: bool = False) -> None:
     )
 
 
-def _groups_table(view: View, before: View | None, after: View | None) -> Table:
+def _groups_table(view: View, before: Sequence[View], after: Sequence[View]) -> Table:
     """A row a size: English, the groups, the gain, and retrieval before and after the target."""
-    main = LOW if view.has(LOW) else WITHOUT_ENGLISH
-    short = "low" if main == LOW else "mean"
-    headings = ["size", "examples", "en", short, f"{short} range", "high", f"{short}\ngain"]
-    headings += ["retrieval\nbefore"] if before else []
-    headings += ["retrieval\nafter"] if after else []
+    main = view.main_group
+    short = _SHORT[main]
+    levels = [ENGLISH] if view.english_alone else [ENGLISH, main, HIGH]
+    headings = [_SHORT[name] for name in levels]
+    headings.insert(levels.index(main) + 1, f"{short} range")
+    headings = ["size", "examples", *headings, f"{short}\ngain"]
+    headings += ["retrieval\nbefore"] * len(before) + ["retrieval\nafter"] * len(after)
     table = _plain_table()
     for position, heading in enumerate(headings):
         _column(table, heading, left=position == 0)
     for size, examples in view.sizes:
-        cells = [
-            size, count(examples), _mean(view, ENGLISH, size), _mean(view, main, size),
-            _span(view.level(main, size)), _mean(view, HIGH, size),
-            _gain(view, main, size, examples),
-        ]  # fmt: skip
-        cells += [_mean(v, WITHOUT_ENGLISH, size) for v in (before, after) if v]
+        cells = [_mean(view, name, size) for name in levels]
+        cells.insert(levels.index(main) + 1, _span(view.level(main, size)))
+        cells = [size, count(examples), *cells, _gain(view, main, size, examples)]
+        cells += [_mean(other, WITHOUT_ENGLISH, size) for other in (*before, *after)]
         table.add_row(*map(escape, cells))
     return table
 
 
 def _mean(view: View, name: str, size: str) -> str:
-    """The mean, marked where replicates are missing; a space there if the view has any mark."""
-    point = view.level(name, size)
-    return number(point.mean) + (_FEWER if point.partial else " " if view.partial else "")
+    return _marked(view.level(name, size), view.partial)
+
+
+def _marked(point: Point, any_is: bool) -> str:
+    """The mean, marked where replicates are missing; a space there if the table has any mark."""
+    return number(point.mean) + (_FEWER if point.partial else " " if any_is else "")
 
 
 def _span(point: Point) -> str:
@@ -140,7 +176,8 @@ def _gain(view: View, name: str, size: str, examples: int) -> str:
 
 def _show_languages(console: Console, view: View) -> None:
     """A row a language, lowest CC-100 size first; sizes in as many blocks as the width asks."""
-    for block in _blocks(view, console.width):
+    names = max(len("language"), *(len(series_name(code)) for code in view.languages))
+    for block in _blocks(view.sizes, console.width - names - len(" CC-100") - 2):
         table = _plain_table()
         _column(table, "language", left=True)
         _column(table, "CC-100\nGiB")
@@ -157,8 +194,8 @@ def _language_row(view: View, code: str, block: Iterable[tuple[str, int]]) -> li
     return [series_name(code), ABSENT if size is None else f"{size:.1f}", *values]
 
 
-def _blocks(view: View, width: int) -> list[Sequence[tuple[str, int]]]:
-    names = max(len("language"), *(len(series_name(code)) for code in view.languages))
-    cell = 1 + max(len("100.0*"), *(len(label) for label, _ in view.sizes))
-    each = max(1, (width - names - len(" CC-100") - 2) // cell)
-    return [view.sizes[start : start + each] for start in range(0, len(view.sizes), each)]
+def _blocks(sizes: Sequence[tuple[str, int]], room: int) -> list[Sequence[tuple[str, int]]]:
+    """The sizes in as many blocks as `room` columns ask for, at least one size each."""
+    cell = 1 + max(len("100.0*"), *(len(label) for label, _ in sizes))
+    each = max(1, room // cell)
+    return [sizes[start : start + each] for start in range(0, len(sizes), each)]

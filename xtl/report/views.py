@@ -22,7 +22,8 @@ from xtl.analysis.summary import (
     series,
     sizes,
 )
-from xtl.report.numbers import metric_name
+from xtl.report.numbers import capital, metric_name
+from xtl.sweep.choices import UNTRAINED
 from xtl.sweep.manifest import Primary
 from xtl.tasks.catalogue import EVALUATION_SETS
 from xtl.tasks.languages import language, low_resource
@@ -42,6 +43,9 @@ class Point:
     def partial(self) -> bool:
         return 0 < self.runs < self.planned
 
+
+NO_SCORES = ("threshold",)
+"""Figures of an evaluation that are no score of it: what was tuned."""
 
 NO_POINT = Point(math.nan, math.nan, math.nan, 0, 0)
 
@@ -69,7 +73,12 @@ class View:
 
     @property
     def retrieval(self) -> bool:
-        return EVALUATION_SETS[self.set].family == "retrieval"
+        """Whether the set is run on any checkpoint: sentences to be found, or mined."""
+        return EVALUATION_SETS[self.set].family in UNTRAINED
+
+    @property
+    def english_alone(self) -> bool:
+        return self.languages == (ENGLISH,)
 
     @property
     def metric_name(self) -> str:
@@ -78,7 +87,7 @@ class View:
     @property
     def title(self) -> str:
         path = f"{self.task} → {self.target}" if self.target else self.task
-        return f"{self.metric_name} on {self.set} ({path}, arm {self.arm})"
+        return f"{capital(self.metric_name)} on {self.set} ({path}, arm {self.arm})"
 
     @property
     def empty(self) -> bool:
@@ -115,6 +124,11 @@ class View:
         return found[-1] if found else None
 
     @property
+    def main_group(self) -> str:
+        """The one series that stands for the curve, with its range and gain."""
+        return next(name for name in (LOW, WITHOUT_ENGLISH, ENGLISH) if self.has(name))
+
+    @property
     def main(self) -> list[str]:
         """The groups that stand for the curve: both means and English, or what there is of it."""
         found = [name for name in (LOW, HIGH, ENGLISH) if self.has(name)]
@@ -128,7 +142,7 @@ def make_views(
 
     Of each set's headline metric, or of all its other metrics. The strong control has none.
     """
-    table = table[table["recipe"] == OWN_RECIPE]
+    table = table[(table["recipe"] == OWN_RECIPE) & ~table["metric"].isin(NO_SCORES)]
     is_headline = pd.Series(
         [
             metric == EVALUATION_SETS[name].headline
@@ -181,15 +195,14 @@ def points(chains: pd.DataFrame) -> dict[tuple[str, str], Point]:
     }
 
 
-def beside(views: Sequence[View], view: View, target: str) -> View | None:
-    """The first retrieval curve of the same task and arm: before (target "") or after a target."""
-    found = (
+def beside(views: Sequence[View], view: View, target: str) -> list[View]:
+    """The retrieval curves of the same task and arm: before (target "") or after a target."""
+    return [
         other
         for other in views
         if other.retrieval
         and (other.task, other.arm, other.target) == (view.task, view.arm, target)
-    )
-    return next(found, None)
+    ]
 
 
 SERIES_NAMES = {LOW: "Low-resource", HIGH: "High-resource", WITHOUT_ENGLISH: "Mean"}

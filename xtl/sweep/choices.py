@@ -24,6 +24,9 @@ from xtl.tasks.settings import Recipe
 MOST_RANKS = 1024
 USUAL_REPETITION = 100  # passes over a subset, ours: beyond them a small subset says nothing new
 
+UNTRAINED = ("retrieval", "mining")
+"""Families whose sets are run on any checkpoint, as they read no head."""
+
 Languages = tuple[Language, ...] | Literal["all"]
 Rate = Annotated[float, Field(gt=0, lt=1)]
 
@@ -75,10 +78,16 @@ class TargetChoice(Keys):
     """A target of the catalogue: trained on in English, evaluated in many languages.
 
     `after`: the intermediate choices that it follows; `secondary`: with its secondary sets.
+    `head`: `carried` goes on with the head of an intermediate task of the same kind, where there
+    is one. `train_on` and `evaluate_on` take so many examples, of its training set and of each
+    language.
     """
 
     task: str
     training: Training = Training()
+    head: Literal["new", "carried"] = "new"
+    train_on: Positive | None = None
+    evaluate_on: Positive | None = None
     languages: Languages = "all"
     after: Annotated[tuple[str, ...], Field(min_length=1)] | Literal["all"] = "all"
     secondary: bool = False
@@ -97,7 +106,8 @@ class TargetChoice(Keys):
 
     @model_validator(mode="after")
     def _windows_overlap(self) -> Self:
-        self.training.require_overlap(self.entry.recipe)
+        if self.trained.family == "span-qa":
+            self.training.require_overlap(self.entry.recipe)
         return self
 
     @property
@@ -118,15 +128,17 @@ class TargetChoice(Keys):
 
 
 class RetrievalChoice(Keys):
-    """A retrieval set, run on every checkpoint and on the public model."""
+    """A set that needs no training, run on every checkpoint and on the public model: sentences to
+    be found, or mined. `evaluate_on` takes so many pairs of each language."""
 
     set: str
     languages: Languages = "all"
+    evaluate_on: Positive | None = None
 
     @field_validator("set")
     @classmethod
     def _known(cls, name: str) -> str:
-        sets = {key: entry for key, entry in EVALUATION_SETS.items() if entry.family == "retrieval"}
+        sets = {key: each for key, each in EVALUATION_SETS.items() if each.family in UNTRAINED}
         return one_of(name, sets)
 
     @field_validator("languages")
@@ -135,6 +147,12 @@ class RetrievalChoice(Keys):
         if "set" in info.data:
             require_languages(languages, (info.data["set"],))
         return languages
+
+    @model_validator(mode="after")
+    def _whole_pools(self) -> Self:
+        if self.evaluate_on and EVALUATION_SETS[self.set].family == "mining":
+            raise ValueError("evaluate_on: found a count, expected none: pools are mined whole")
+        return self
 
 
 class Arm(Keys):

@@ -103,7 +103,8 @@ def _flops(shard: Shard, lock: Lock) -> float:
 def _read(spec: EvaluateSpec) -> list[tuple[Table, int]]:
     """The tables that an evaluation reads, and how many rows of each."""
     seen = spec.held_out.after if spec.held_out else 0
-    return [(table, table.rows - seen) for _, table in spec.data]
+    most = spec.examples or max(table.rows for _, table in spec.data)
+    return [(table, min(most, table.rows - seen)) for _, table in spec.data]
 
 
 def _evaluation_flops(table: Table, rows: int, lock: Lock) -> float:

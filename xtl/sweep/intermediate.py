@@ -81,7 +81,8 @@ class IntermediateChoice(Keys):
             raise ValueError("translated: found several tasks, expected one")
         if self.subset == "paragraph" and {task.family for task in self.entries} != {"span-qa"}:
             raise ValueError("subset: found 'paragraph', expected a task of questions on passages")
-        self.training.require_overlap(self._usual)
+        if "span-qa" in {task.family for task in self.entries}:
+            self.training.require_overlap(self._usual)
         return self
 
     @property

@@ -25,10 +25,12 @@ class LockedModel(ModelRef):
 
 
 class LockedTable(Table):
-    """A table, with the mean length in tokens of a sample of its rows, and what was found wrong
-    with it and repaired (or left out, or only said): in words, with the count of rows."""
+    """A table, with the mean length in tokens of a sample of its rows, the names of the classes or
+    tags in it where no catalogue has them, and what was found wrong with it and repaired (or left
+    out, or only said): in words, with the count of rows."""
 
     mean_tokens: float
+    labels: tuple[str, ...] = ()
     faults: dict[str, int] = Field(default_factory=dict)
 
     def table(self) -> Table:

@@ -20,7 +20,7 @@ from xtl.sweep.choices import (
 )
 from xtl.sweep.fields import AnySize, Keys, Language, Name, each_once
 from xtl.sweep.intermediate import IntermediateChoice
-from xtl.sweep.places import DataName, DataPlace
+from xtl.sweep.places import DataName, DataPlace, Places
 from xtl.sweep.placing import MASKED_LM, Usual, is_for_each, usual_of
 from xtl.tasks.catalogue import EVALUATION_SETS, METRICS, TASKS
 from xtl.tasks.entries import LANGUAGE, Task
@@ -57,7 +57,7 @@ class Manifest(Keys):
     retrieval: tuple[RetrievalChoice, ...] = ()
     strong_control: StrongControl | None = None
     primary: Primary | None = None
-    training_data: dict[DataName, DataPlace] = Field(default_factory=dict)
+    training_data: dict[DataName, Places] = Field(default_factory=dict)
     evaluation_data: dict[DataName, DataPlace] = Field(default_factory=dict)
     accept_overlap: tuple[Accepted, ...] = ()
     keep: Literal["all", "targets", "nothing"] = "targets"
@@ -87,6 +87,11 @@ class Manifest(Keys):
             _primary_is_planned(self, self.primary)
         return self
 
+    def places(self, name: str) -> tuple[DataPlace, ...]:
+        """Where what is trained on under this name comes from; none: from the catalogue's."""
+        found = self.training_data.get(name, ())
+        return found if isinstance(found, tuple) else (found,)
+
     @property
     def labels(self) -> list[str]:
         """What the intermediate choices are called."""
@@ -111,8 +116,10 @@ def _has_place(manifest: Manifest, key: str, usual: Usual, languages: Collection
     if usual.name not in manifest.training_data:
         known = ", ".join(manifest.training_data) or "none yet"
         raise ValueError(f"{found}, expected a name under training_data ({known})")
-    place = manifest.training_data[usual.name]
-    _serves(f"training_data.{usual.name}", place, usual, languages)
+    places = manifest.places(usual.name)
+    if len(places) > 1:
+        raise ValueError(f"training_data.{usual.name}: found {len(places)} places, expected one")
+    _serves(f"training_data.{usual.name}", places[0], usual, languages)
 
 
 def _serves(key: str, place: DataPlace, usual: Usual, languages: Collection[str]) -> None:
@@ -146,13 +153,20 @@ def _follows(manifest: Manifest, after: Any) -> None:
 def _names_are_used(manifest: Manifest) -> None:
     """Every name of data is one that this manifest reads."""
     trained = _trained(manifest)
-    for name, place in manifest.training_data.items():
+    for name in manifest.training_data:
         _planned("training_data", name, trained)
-        if name in TASKS and LANGUAGE in f"{place.path}{place.config}{place.split}":
-            raise ValueError(
-                f"training_data.{name}: found {place}, expected no {LANGUAGE}: English"
-            )
+        for place in manifest.places(name):
+            if name in TASKS and LANGUAGE in f"{place.path}{place.config}{place.split}":
+                raise ValueError(
+                    f"training_data.{name}: found {place}, expected no {LANGUAGE}: English"
+                )
     evaluated = _evaluated(manifest)
+    for name in evaluated:
+        if not EVALUATION_SETS[name].data.repo and name not in manifest.evaluation_data:
+            raise ValueError(
+                f"evaluation_data: found nothing for {name}, which no hub has, expected your "
+                f"files: {name}: {{path: …}} (docs/own-data.md)"
+            )
     for name, place in manifest.evaluation_data.items():
         _planned("evaluation_data", name, list(evaluated))
         entry = EVALUATION_SETS[name]

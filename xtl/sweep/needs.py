@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from xtl.sweep.choices import RetrievalChoice, TargetChoice, chosen_languages
@@ -13,8 +13,14 @@ from xtl.sweep.placing import MASKED_LM, Usual, put, usual_of
 from xtl.tasks.catalogue import EVALUATION_SETS, TASKS
 from xtl.tasks.entries import DatasetRef, EvaluationSet, Task
 
-Sets = list[tuple[EvaluationSet, tuple[str, ...]]]
-"""Evaluation sets, each with the languages that are run."""
+
+@dataclass(frozen=True)
+class AskedSet:
+    """An evaluation set, the languages that are run, and how many rows of each (None: all)."""
+
+    entry: EvaluationSet
+    languages: tuple[str, ...]
+    examples: int | None = None
 
 
 @dataclass(frozen=True)
@@ -51,8 +57,8 @@ def every_need(manifest: Manifest) -> list[Need]:
 
 def task_tables(manifest: Manifest, task: Task) -> tuple[DatasetRef, ...]:
     """What a training on the task reads: one after another, these are its pool."""
-    place = manifest.training_data.get(task.name)
-    return task.tables if place is None else (put(place, usual_of(task)),)
+    places = manifest.places(task.name)
+    return tuple(put(place, usual_of(task)) for place in places) or task.tables
 
 
 def set_table(manifest: Manifest, entry: EvaluationSet, language: str) -> DatasetRef:
@@ -64,25 +70,31 @@ def set_table(manifest: Manifest, entry: EvaluationSet, language: str) -> Datase
 
 
 def text_table(manifest: Manifest, corpus: str, language: str) -> DatasetRef:
-    return put(manifest.training_data[corpus], Usual(corpus, MASKED_LM), language, language)
+    (place,) = manifest.places(corpus)
+    return put(place, Usual(corpus, MASKED_LM), language, language)
 
 
 def translated_table(manifest: Manifest, name: str, task: Task, language: str) -> DatasetRef:
     usual = replace(usual_of(task), name=name)
-    return put(manifest.training_data[name], usual, language, language)
+    (place,) = manifest.places(name)
+    return put(place, usual, language, language)
 
 
-def sets_of(target: TargetChoice) -> Sets:
-    """A target's evaluation sets, each with the languages that are run."""
+def sets_of(target: TargetChoice) -> list[AskedSet]:
+    """A target's evaluation sets."""
     main = [EVALUATION_SETS[name] for name in target.entry.evaluation_sets]
     more = [EVALUATION_SETS[name] for name in target.entry.secondary_sets if target.secondary]
     chosen = [(entry, chosen_languages(entry, target.languages)) for entry in main]
-    return chosen + [(entry, _shared(entry, target)) for entry in more]
+    chosen += [(entry, _shared(entry, target)) for entry in more]
+    return [AskedSet(entry, languages, target.evaluate_on) for entry, languages in chosen]
 
 
-def retrieval_sets(choices: tuple[RetrievalChoice, ...]) -> Sets:
-    entries = [(EVALUATION_SETS[choice.set], choice.languages) for choice in choices]
-    return [(entry, chosen_languages(entry, languages)) for entry, languages in entries]
+def retrieval_sets(choices: tuple[RetrievalChoice, ...]) -> list[AskedSet]:
+    entries = [(EVALUATION_SETS[choice.set], choice) for choice in choices]
+    return [
+        AskedSet(entry, chosen_languages(entry, choice.languages), choice.evaluate_on)
+        for entry, choice in entries
+    ]
 
 
 def passage_pairs(manifest: Manifest) -> dict[Need, list[Need]]:
@@ -128,7 +140,7 @@ def _of_choice(manifest: Manifest, choice: IntermediateChoice) -> Iterator[Need]
             yield from _of_translated(manifest, choice.translated, task)
     if choice.masked_text:
         corpus = choice.masked_text.corpus
-        place = manifest.training_data[corpus]
+        (place,) = manifest.places(corpus)
         for language in choice.masked_text.languages:
             ref = text_table(manifest, corpus, language)
             length = choice.recipe.max_length  # text fills what there is room for
@@ -136,7 +148,7 @@ def _of_choice(manifest: Manifest, choice: IntermediateChoice) -> Iterator[Need]
 
 
 def _of_translated(manifest: Manifest, choice: Translated, task: Task) -> Iterator[Need]:
-    place = manifest.training_data[choice.data]
+    (place,) = manifest.places(choice.data)
     for language in choice.languages:
         ref = translated_table(manifest, choice.data, task, language)
         yield Need(
@@ -145,8 +157,9 @@ def _of_translated(manifest: Manifest, choice: Translated, task: Task) -> Iterat
 
 
 def _of_task(manifest: Manifest, task: Task) -> Iterator[Need]:
-    place = manifest.training_data.get(task.name)
-    for ref in task_tables(manifest, task):
+    tables = task_tables(manifest, task)
+    places = manifest.places(task.name) or (None,) * len(tables)
+    for ref, place in zip(tables, places, strict=True):
         rows = task.rows if place else _published(task, ref)
         yield Need(ref, task.name, task.family, task.labels, True, rows, task.tokens, place)
 
@@ -168,10 +181,11 @@ def _evaluated(manifest: Manifest) -> Iterator[Need]:
     yield from _of_sets(manifest, [*chosen, *retrieval_sets(manifest.retrieval)])
 
 
-def _of_sets(manifest: Manifest, sets: Sets) -> Iterator[Need]:
-    for entry, languages in sets:
+def _of_sets(manifest: Manifest, sets: Iterable[AskedSet]) -> Iterator[Need]:
+    for asked in sets:
+        entry = asked.entry
         place = manifest.evaluation_data.get(entry.name)
-        for language in languages:
+        for language in asked.languages:
             ref = set_table(manifest, entry, language)
             yield Need(
                 ref, entry.name, entry.family, entry.labels, False, entry.rows, entry.tokens, place

@@ -6,14 +6,25 @@ import hashlib
 import json
 import os
 from pathlib import PurePath
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from xtl.data.own.records import Format
 from xtl.sweep.fields import Keys
 
-_SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".parquet", ".conll", ".conllu", ".txt", ".gz")
+_SUFFIXES = (
+    ".json",
+    ".jsonl",
+    ".csv",
+    ".tsv",
+    ".parquet",
+    ".conll",
+    ".conllu",
+    ".auto",
+    ".txt",
+    ".gz",
+)
 
 DataName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+_-]{0,63}$")]
 Column = str | Annotated[int, Field(ge=0)]
@@ -65,3 +76,17 @@ class DataPlace(Keys):
         if self.is_file and (self.config or self.split):
             raise ValueError("`config` and `split` only for a repo or a folder")
         return self
+
+
+def _count(value: Any) -> str:
+    return _SEVERAL if isinstance(value, (list, tuple)) else _ONE
+
+
+_ONE, _SEVERAL = "one[place]", "several[places]"
+
+Places = Annotated[
+    Annotated[DataPlace, Tag(_ONE)]
+    | Annotated[tuple[DataPlace, ...], Field(min_length=1), Tag(_SEVERAL)],
+    Discriminator(_count),
+]
+"""One place, or several whose rows stand one after another."""

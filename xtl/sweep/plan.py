@@ -16,7 +16,7 @@ from xtl.sweep.intermediate import IntermediateChoice
 from xtl.sweep.leaks import require_accepted
 from xtl.sweep.lock import Lock
 from xtl.sweep.manifest import Manifest
-from xtl.sweep.needs import Sets, retrieval_sets, set_table, sets_of
+from xtl.sweep.needs import AskedSet, retrieval_sets, set_table, sets_of
 from xtl.sweep.provisional import provisional_lock
 from xtl.sweep.shard import EvaluateSpec, HeldOut, Shard, Spec, Stage, Table, TrainSpec, shard_id
 from xtl.sweep.sizes import Size
@@ -103,12 +103,13 @@ class _Planner:
 
     def _chain(self, choice: IntermediateChoice | None, size: Size, arm: Arm, seed: int) -> None:
         """The intermediate training, then each target on top of it, each with its evaluations."""
-        label, examples, parent = "public model", 0, None
+        label, examples, trained = "public model", 0, None
         if choice and not size.none:
             label = f"{choice.label} {size.label} {arm.name} s{seed}"
             spec = self.trainings.intermediate(choice, size, arm, seed)
             examples = sum(part.examples for part in spec.parts[: len(choice.entries)])
-            parent = self._add("intermediate", label, spec)
+            trained = (self._add("intermediate", label, spec), spec)
+        parent = trained[0] if trained else None
         place = {
             "task": choice.label if choice else "none",
             "size": size.label,
@@ -121,9 +122,9 @@ class _Planner:
         start = f"0 s{seed}" if parent is None else label
         for target in self._targets(choice):
             name = f"{start} → {target.task}"
-            checkpoint = self._add("target", name, self.trainings.target(target, parent, seed))
+            checkpoint = self._add("target", name, self.trainings.target(target, trained, seed))
             self._cell(place, target.task, checkpoint, name, sets_of(target))
-            self._strong(place, target, parent, name, size)
+            self._strong(place, target, trained, name, size)
 
     def _targets(self, choice: IntermediateChoice | None) -> Iterator[TargetChoice]:
         for target in self.manifest.targets:
@@ -131,8 +132,8 @@ class _Planner:
                 yield target
 
     def _strong(
-        self, place: dict[str, object], target: TargetChoice, parent: str | None, name: str,
-        size: Size,
+        self, place: dict[str, object], target: TargetChoice,
+        trained: tuple[str, TrainSpec] | None, name: str, size: Size,
     ) -> None:  # fmt: skip
         """The target under every recipe of the strong control, where it asks for this place."""
         control = self.manifest.strong_control
@@ -143,7 +144,7 @@ class _Planner:
         seed = int(str(place["seed"]))
         for epochs, rate in product(control.epochs, control.learning_rates):
             recipe = recipe_name(epochs, rate)
-            spec = self.trainings.tuned(target, parent, seed, epochs, rate, control.held_out)
+            spec = self.trainings.tuned(target, trained, seed, epochs, rate, control.held_out)
             named = f"{name} (strong {recipe})"
             checkpoint = self._add("target", named, spec)
             held_out = (
@@ -169,15 +170,21 @@ class _Planner:
         target: str | None,
         checkpoint: str | None,
         name: str,
-        sets: Sets,
+        sets: list[AskedSet],
         *more: tuple[str, str],
     ) -> None:
         evaluations = [
-            (entry.name, self._evaluate(entry, self._tables(entry, codes), checkpoint, name))
-            for entry, codes in [*sets, *retrieval_sets(self.manifest.retrieval)]
+            (asked.entry.name, self._ask(asked, checkpoint, name))
+            for asked in [*sets, *retrieval_sets(self.manifest.retrieval)]
         ]
         found = {"target": target, "checkpoint": checkpoint, "evaluations": (*evaluations, *more)}
         self.cells.append(Cell.model_validate(place | found))
+
+    def _ask(self, asked: AskedSet, checkpoint: str | None, name: str) -> str:
+        tables = self._tables(asked.entry, asked.languages)
+        fewer = asked.examples and any(table.rows > asked.examples for _, table in tables)
+        examples = asked.examples if fewer else None  # what asks for all is the same shard
+        return self._evaluate(asked.entry, tables, checkpoint, name, examples=examples)
 
     def _evaluate(
         self,
@@ -186,6 +193,7 @@ class _Planner:
         checkpoint: str | None,
         name: str,
         held_out: HeldOut | None = None,
+        examples: int | None = None,
     ) -> str:
         spec = EvaluateSpec(
             set=entry.name,
@@ -194,6 +202,7 @@ class _Planner:
             parent=checkpoint,
             data=tables,
             held_out=held_out,
+            examples=examples,
             decoding=entry.decoding,
             precision=self.manifest.engine.precision,
         )

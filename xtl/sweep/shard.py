@@ -49,9 +49,10 @@ class Table(Frozen):
 class Part(Frozen):
     """What a training takes of one task: `examples` of a pool, which is its tables' rows.
 
-    `weight` is the part's share of an update's examples, against the weights of the other parts.
-    `subset` says what is drawn: rows, or paragraphs with all their questions. `shuffled` is the
-    control whose labels are dealt anew over the pool.
+    `weight` is the part's share of the updates, against the weights of the other parts. `labels`
+    are the names of its classes or tags, in the order of the head's outputs. `subset` says what is
+    drawn: rows, or paragraphs with all their questions. `shuffled` is the control whose labels are
+    dealt anew over the pool.
     """
 
     task: str
@@ -59,6 +60,7 @@ class Part(Frozen):
     data: tuple[Table, ...]
     examples: int
     weight: int = 1
+    labels: tuple[str, ...] = ()
     subset: Subsetting = "example"
     shuffled: bool = False
 
@@ -68,12 +70,16 @@ class Part(Frozen):
 
 
 class TrainSpec(Frozen):
-    """A training: which model or parent, which examples, how many updates, with what settings."""
+    """A training: which model or parent, which examples, how many updates, with what settings.
+
+    `head_of` is the parent's task whose head the first part goes on with; None: heads are new.
+    """
 
     kind: Literal["train"] = "train"
     parts: tuple[Part, ...]
     model: ModelRef
     parent: str | None
+    head_of: str | None = None
     subset_seed: int
     updates: int
     recipe: Recipe
@@ -104,7 +110,8 @@ class HeldOut(Frozen):
 class EvaluateSpec(Frozen):
     """One checkpoint (a parent's artifact, or the public model) on one evaluation set.
 
-    With `held_out`, on that part of a training pool.
+    With `held_out`, on that part of a training pool; with `examples`, on so many rows of each
+    language, at the same places in all.
     """
 
     kind: Literal["evaluate"] = "evaluate"
@@ -114,6 +121,7 @@ class EvaluateSpec(Frozen):
     parent: str | None
     data: tuple[tuple[str, Table], ...]  # (language, its table), sorted by language
     held_out: HeldOut | None = None
+    examples: int | None = None
     decoding: DecodingSettings
     precision: Precision
 

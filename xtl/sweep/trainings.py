@@ -40,21 +40,28 @@ class Trainings:
         counts = [resolved(size, pool) for pool in pools]
         parts = self._parts(choice, pools, counts)
         updates = _updates(choice, pools, counts, arm)
-        return self._spec(tuple(parts), None, updates, choice.recipe, seed)
+        return self._spec(tuple(parts), updates, choice.recipe, seed)
 
-    def target(self, choice: TargetChoice, parent: str | None, seed: int) -> TrainSpec:
+    def target(
+        self, choice: TargetChoice, parent: tuple[str, TrainSpec] | None, seed: int
+    ) -> TrainSpec:
         pool = self._tables(task_tables(self.manifest, choice.trained))
-        part = _part(choice.trained, pool, _rows(pool))
+        part = _part(choice.trained, pool, _taken(choice, pool))
         updates = choice.epochs * _passes(part.examples, choice.recipe)
-        return self._spec((part,), parent, updates, choice.recipe, seed)
+        return self._after(choice, parent, self._spec((part,), updates, choice.recipe, seed))
 
     def tuned(
-        self, choice: TargetChoice, parent: str | None, seed: int, epochs: int, rate: float,
-        held_out: float,
+        self, choice: TargetChoice, parent: tuple[str, TrainSpec] | None, seed: int, epochs: int,
+        rate: float, held_out: float,
     ) -> TrainSpec:  # fmt: skip
         """The target with another recipe, on all but the share that it is chosen by."""
         pool = self._tables(task_tables(self.manifest, choice.trained))
-        rows = _rows(pool)
+        if len(pool) > 1:
+            raise UserError(
+                f"strong_control: found {len(pool)} tables of {choice.trained.name}, expected one "
+                "to hold rows out of"
+            )
+        rows = _taken(choice, pool)
         if rows < 2:
             raise UserError(
                 f"strong_control: found {rows} rows of {choice.trained.name} to hold out of"
@@ -64,7 +71,17 @@ class Trainings:
             part = part.model_copy(update={"subset": "paragraph"})
         recipe = choice.recipe.model_copy(update={"learning_rate": rate})
         updates = epochs * _passes(part.examples, recipe)
-        return self._spec((part,), parent, updates, recipe, seed)
+        return self._after(choice, parent, self._spec((part,), updates, recipe, seed))
+
+    def _after(
+        self, choice: TargetChoice, parent: tuple[str, TrainSpec] | None, spec: TrainSpec
+    ) -> TrainSpec:
+        """The same on top of a parent, with the head that is carried over, if any is."""
+        if parent is None:
+            return spec
+        name, trained = parent
+        head = head_like(spec.parts[0], trained) if choice.head == "carried" else None
+        return spec.model_copy(update={"parent": name, "head_of": head})
 
     def _pool(self, choice: IntermediateChoice, task: Task) -> tuple[LockedTable, ...]:
         if choice.translated is None:
@@ -107,13 +124,11 @@ class Trainings:
             Part(task=MASKED_LM, family=MASKED_LM, data=data, examples=_rows(tables), weight=weight)
         ]
 
-    def _spec(
-        self, parts: tuple[Part, ...], parent: str | None, updates: int, recipe: Recipe, seed: int
-    ) -> TrainSpec:
+    def _spec(self, parts: tuple[Part, ...], updates: int, recipe: Recipe, seed: int) -> TrainSpec:
         return TrainSpec(
             parts=parts,
             model=self.lock.model.reference(),
-            parent=parent,
+            parent=None,
             subset_seed=seed,
             updates=updates,
             recipe=recipe,
@@ -127,11 +142,14 @@ def resolved(size: Size, pool: tuple[LockedTable, ...]) -> int:
     """The size's count of examples, within the pool's rows."""
     rows = _rows(pool)
     examples = size.examples(rows)
-    provisional = not all(table.revision for table in pool)
-    if examples > rows and not provisional:
+    if examples > rows and _is_locked(pool):
         where = ", ".join(f"{table.repo}/{table.config}/{table.split}" for table in pool)
         raise UserError(f"sizes: found {size.label}, expected at most the {rows} of {where}")
     return examples
+
+
+def _is_locked(pool: tuple[LockedTable, ...]) -> bool:
+    return all(table.revision for table in pool)
 
 
 def _rows(pool: tuple[LockedTable, ...]) -> int:
@@ -139,8 +157,42 @@ def _rows(pool: tuple[LockedTable, ...]) -> int:
 
 
 def _part(task: Task, pool: tuple[LockedTable, ...], examples: int, weight: int = 1) -> Part:
-    data = tuple(table.table() for table in pool)
-    return Part(task=task.name, family=task.family, data=data, examples=examples, weight=weight)
+    return Part(
+        task=task.name,
+        family=task.family,
+        data=tuple(table.table() for table in pool),
+        examples=examples,
+        weight=weight,
+        labels=task.labels or _found_labels(pool),
+    )
+
+
+def _found_labels(pool: tuple[LockedTable, ...]) -> tuple[str, ...]:
+    """Classes that the data name: all that any table has."""
+    return tuple(sorted({label for table in pool for label in table.labels}))
+
+
+def _taken(choice: TargetChoice, pool: tuple[LockedTable, ...]) -> int:
+    """How many of its training set's rows a target takes."""
+    rows = _rows(pool)
+    if choice.train_on is None:
+        return rows
+    if choice.train_on > rows and _is_locked(pool):
+        raise UserError(
+            f"targets.{choice.task}.train_on: found {choice.train_on}, expected at most the {rows} "
+            f"rows of {choice.trained.name}"
+        )
+    return min(choice.train_on, rows)
+
+
+def head_like(part: Part, trained: TrainSpec) -> str | None:
+    """The task among those of a training whose head fits the part: of its family and classes."""
+    fitting = (
+        each.task
+        for each in trained.parts
+        if (each.family, each.labels) == (part.family, part.labels)
+    )
+    return next(fitting, None)
 
 
 def _reduced(parts: list[Part]) -> list[Part]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from xtl.tasks.schema import COLUMNS, Kind, problem
+from xtl.tasks.schema import COLUMNS, SIDES, SPLITS, Kind, problem
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,6 +77,8 @@ def _cast(column: pa.ChunkedArray, kind: Kind) -> pa.ChunkedArray:
         return column.cast(pa.string())
     if kind == "texts":
         return column.cast(texts)
+    if kind == "number":
+        return column.cast(pa.float64())
     if kind != "answers":
         return column.cast(pa.int64())
     text, start = pc.struct_field(column, "text"), pc.struct_field(column, "answer_start")
@@ -95,6 +97,8 @@ def _is(column: pa.ChunkedArray, kind: Kind) -> bool:
         return _is_list(column, is_text)
     if kind == "answers":
         return _are_answers(column)
+    if kind == "number":
+        return _are_numbers(column)
     return bool(_is_whole(column.type) and pc.min(column).as_py() >= 0)
 
 
@@ -109,6 +113,14 @@ def _is_whole(found: pa.DataType) -> bool:
     import pyarrow as pa
 
     return bool(pa.types.is_integer(found))
+
+
+def _are_numbers(column: pa.ChunkedArray) -> bool:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    real = pa.types.is_floating(column.type)
+    return _is_whole(column.type) or bool(real and pc.all(pc.is_finite(column)).as_py())
 
 
 def _is_list(column: pa.ChunkedArray, inner: Callable[[pa.DataType], bool]) -> bool:
@@ -153,11 +165,26 @@ def _consistent(table: pa.Table, family: str, names: Sequence[str]) -> bool:
     if family == "multiple-choice":
         below = pc.less(table["label"], pc.list_value_length(table["choices"]))
         return bool(pc.all(below).as_py())
+    if family == "mining":
+        return _minable(table)
     if family != "tagging":
         return True
     known = pc.is_in(pc.unique(pc.list_flatten(table["tags"])), pa.array(list(names), pa.string()))
     listed = not names or bool(pc.all(known, min_count=0).as_py())
     return listed and _same_lengths(table["tokens"], table["tags"])
+
+
+def _minable(table: pa.Table) -> bool:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    rules = [
+        pc.is_in(table["side"], pa.array(SIDES)),
+        pc.is_in(table["split"], pa.array(SPLITS)),
+        pc.match_substring_regex(table["id"].cast(pa.string()), r"^[^\pZ\s]+$"),
+        pc.or_(pc.equal(table["side"], SIDES[0]), pc.equal(table["match"], "")),
+    ]
+    return all(pc.all(kept).as_py() for kept in rules)
 
 
 def _first(table: pa.Table, family: str, names: Sequence[str]) -> BadRowError:

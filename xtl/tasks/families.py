@@ -14,13 +14,23 @@ from xtl.tasks.family import EvaluableFamily, FeatureMaker, TrainableFamily
 
 MODULES = {
     "span-qa": "xtl.tasks.span_qa",
+    "sentence-pair": "xtl.tasks.sentence_pair",
+    "multiple-choice": "xtl.tasks.multiple_choice",
+    "tagging": "xtl.tasks.tagging",
+    "masked-lm": "xtl.tasks.masked_lm",
     "retrieval": "xtl.tasks.retrieval",
+    "mining": "xtl.tasks.mining",
 }
 """Each module offers its family, an object as xtl.tasks.family describes, under `FAMILY`."""
 
 MAKERS = {
     "span-qa": "xtl.tasks.span_maker",
+    "sentence-pair": "xtl.tasks.pair_maker",
+    "multiple-choice": "xtl.tasks.choice_maker",
+    "tagging": "xtl.tasks.tag_maker",
+    "masked-lm": "xtl.tasks.text_maker",
     "retrieval": "xtl.tasks.retrieval_features",
+    "mining": "xtl.tasks.mining_maker",
 }
 """Each module offers the family's feature maker under `MAKER`, and imports no torch."""
 
@@ -58,6 +68,8 @@ def evaluable_family(name: str) -> EvaluableFamily:
 
 
 def _module(modules: Mapping[str, str], name: str) -> str:
+    if name not in modules:
+        import_module("xtl.tasks.catalogue")  # which takes in what extensions bring
     if name not in modules:
         raise UserError(f"family {name!r} is unknown; expected one of {', '.join(modules)}")
     return modules[name]

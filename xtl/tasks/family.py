@@ -7,13 +7,15 @@ with all that works on tensors.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from xtl.tasks.settings import DecodingSettings, Frozen, Recipe
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor, nn
@@ -37,11 +39,15 @@ class FeatureSettings(Frozen):
     max_length: int
     doc_stride: int
     max_question_tokens: int = MAX_QUESTION_TOKENS
+    labels: tuple[str, ...] = ()
+    """Names of the tags that a training learns, in the order of their numbers."""
 
     @classmethod
-    def of(cls, settings: Recipe | DecodingSettings) -> FeatureSettings:
+    def of(
+        cls, settings: Recipe | DecodingSettings, labels: tuple[str, ...] = ()
+    ) -> FeatureSettings:
         """What concerns features of a training's or an evaluation's settings."""
-        return cls(max_length=settings.max_length, doc_stride=settings.doc_stride)
+        return cls(max_length=settings.max_length, doc_stride=settings.doc_stride, labels=labels)
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,8 @@ class Feature:
 
     `example` is the index of its row; `part` tells a row's several texts apart (the two
     sentences of a pair, the choices of a question). `offsets` are (start, end) characters of the
-    context for each token, (0, 0) for tokens that are not the context's.
+    context for each token, (0, 0) for tokens that are not the context's; of tagging, (number,
+    number + 1) of the word that begins with the token.
     """
 
     example: int
@@ -69,6 +76,39 @@ class Prediction:
     text: str
     score: float
     metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a family is told of the rows that it answers for: their language, how answers are read
+    off, and names: `labels` of the rows' classes, `head_labels` of the head's outputs."""
+
+    language: str
+    decoding: DecodingSettings
+    labels: tuple[str, ...] = ()
+    head_labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What masking needs to know of a tokenizer: its size, and ids of the mask and of all that is
+    never masked."""
+
+    size: int
+    mask: int
+    special: frozenset[int]
+
+
+@dataclass(frozen=True)
+class HeadSettings:
+    """What a new head is made of: `labels` name its classes or tags. Of the encoder that it will
+    stand on: `embeddings` are its word embeddings, `start` the folder that it was read from."""
+
+    hidden_size: int
+    dropout: float
+    labels: tuple[str, ...] = ()
+    embeddings: nn.Embedding | None = None
+    start: Path | None = None
 
 
 class FeatureMaker(Protocol):
@@ -92,7 +132,10 @@ class FeatureMaker(Protocol):
 class TrainableFamily(Protocol):
     """A family that a model can be trained on."""
 
-    def head(self, hidden_size: int, dropout: float) -> nn.Module:
+    together: bool
+    """Whether all features of an example must meet in one micro-batch, side by side."""
+
+    def head(self, settings: HeadSettings) -> nn.Module:
         """A new head over hidden states (batch, length, hidden_size)."""
 
     def loss(
@@ -104,8 +147,14 @@ class TrainableFamily(Protocol):
         The caller divides by the update's global count of targets (`targets`).
         """
 
+    def drawn(
+        self, features: Sequence[Feature], vocabulary: Callable[[], Vocabulary], seed: Sequence[int]
+    ) -> Sequence[Feature]:
+        """The features as one update sees them: a pure function of what is given, that draws
+        anew for each `seed` where there is anything to be drawn (masks)."""
+
     def targets(self, feature: Feature) -> int:
-        """How many targets the feature adds to the loss's denominator."""
+        """How many targets the feature, as drawn, adds to the loss's denominator."""
 
 
 class EvaluableFamily(Protocol):
@@ -127,8 +176,7 @@ class EvaluableFamily(Protocol):
         rows: Sequence[Row],
         features: Sequence[Feature],
         outputs: Sequence[Array],
-        language: str,
-        decoding: DecodingSettings,
+        asked: Asked,
     ) -> list[Prediction]:
         """Decoded and scored answers, one for each row, in the rows' order.
 
@@ -136,14 +184,17 @@ class EvaluableFamily(Protocol):
         """
 
     def rescore(
-        self, rows: Sequence[Row], predictions: Sequence[Prediction], language: str
+        self, rows: Sequence[Row], predictions: Sequence[Prediction], asked: Asked
     ) -> list[Prediction]:
         """The same answers with their metrics computed again from text alone, without a model."""
 
     def summarise(self, predictions: Sequence[Prediction]) -> dict[str, float]:
-        """The set's metrics for one language, in percent, named as the field names them."""
+        """The set's metrics for one language, in percent, named as the field names them: out of
+        the predictions' own `metrics`."""
 
-    def at_chance(self, predictions: Sequence[Prediction]) -> bool:
+    def at_chance(
+        self, rows: Sequence[Row], predictions: Sequence[Prediction], asked: Asked
+    ) -> bool:
         """Whether one language's answers are no better than guessing."""
 
 

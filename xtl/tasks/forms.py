@@ -1,7 +1,7 @@
 """How a data set's rows become a family's: one form for each layout. Plain data, torch-free.
 
 Adding a data set of a known family is one entry in `FORMS`, if its layout is new, and one line in
-`_KNOWN`.
+`LAYOUTS`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from xtl.errors import UserError
-from xtl.tasks import repairs
+from xtl.tasks import mining_rows, repairs
 
 if TYPE_CHECKING:
     from xtl.tasks.repairs import Repair
@@ -38,7 +38,8 @@ class Form:
     not carry them. `row` makes the canonical columns that it returns out of a whole row. `id` is
     the column of names that are unique in a table, for families whose schema has none. `part` is
     the column whose values, up to `until` if that is set, tell the languages of a table apart.
-    `pools` are the configs in which the ids of source and target stand for sentences.
+    `pools` are the configs with the foreign and the English sentences of a table of gold pairs.
+    `lacking` says what to bring where a table has not the family's columns, and cannot have.
     """
 
     family: str
@@ -49,6 +50,7 @@ class Form:
     part: str = ""
     until: str = ""
     pools: tuple[str, str] | None = None
+    lacking: str = ""
     repairs: tuple[Repair, ...] = ()
 
     def source(self, column: str) -> str:
@@ -83,6 +85,12 @@ def _commonsense(row: Row) -> dict[str, Any]:
 OWN_FORM = "own:"
 """Before a family's name: the form of rows that have the canonical columns already."""
 
+_NO_POOLS = (
+    "found gold pairs alone, no pools to mine them in, expected BUCC 2018's own files "
+    "(`evaluation_data: {bucc2018: {path: bucc2018/{language}-en, format: bucc}}`, "
+    "docs/own-data.md); bucc2018-pairs takes the pairs, for a figure that is not XTREME's"
+)
+
 _PREMISE = {"sentence1": "premise", "sentence2": "hypothesis"}
 _QUESTIONS = {"sentence1": "question1", "sentence2": "question2"}
 _MASAKHANE = (*NAMES, "B-DATE", "I-DATE")
@@ -103,23 +111,21 @@ FORMS: dict[str, Form] = {
     "panx": Form("tagging", {"tags": "ner_tags"}, NAMES, repairs=(repairs.tokens,)),
     "masakhaner": Form("tagging", {"tags": "ner_tags"}, _MASAKHANE, repairs=(repairs.tokens,)),
     "sentences": Form("retrieval", repairs=(repairs.line_breaks,)),
-    "bucc": Form("retrieval", repairs=(repairs.no_pools,)),
+    "bucc": Form("mining", lacking=_NO_POOLS, repairs=(mining_rows.whole_pools,)),
+    "bucc-pairs": Form("retrieval", repairs=(repairs.no_pools,)),
+    "bucc-pools": Form("mining", pools=("zh", "en"), repairs=(mining_rows.whole_pools,)),
     "bucc-pool": Form("masked-lm", {"text": "sentence"}, id="id"),
-    "bucc-gold": Form(
-        "retrieval",
-        {"source_sentence": "source_id", "target_sentence": "target_id"},
-        pools=("zh", "en"),
-    ),
     "text": Form("masked-lm"),
     f"{OWN_FORM}span-qa": Form("span-qa", repairs=(repairs.answers,)),
     f"{OWN_FORM}sentence-pair": Form("sentence-pair", id="id"),
     f"{OWN_FORM}multiple-choice": Form("multiple-choice", id="id"),
     f"{OWN_FORM}tagging": Form("tagging", id="id", repairs=(repairs.tokens,)),
     f"{OWN_FORM}retrieval": Form("retrieval", id="id", repairs=(repairs.line_breaks,)),
+    f"{OWN_FORM}mining": Form("mining", repairs=(mining_rows.whole_pools,)),
     f"{OWN_FORM}masked-lm": Form("masked-lm", id="id"),
 }
 
-_KNOWN: tuple[tuple[str, str, str], ...] = (
+LAYOUTS: list[tuple[str, str, str]] = [
     ("rajpurkar/squad*", "*", "squad"),
     ("xtl/squad-dev-minus-xquad", "*", "squad"),
     ("google-research-datasets/xquad", "*", "squad"),
@@ -144,18 +150,20 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
     ("google/xtreme", "PAN-X.*", "panx"),
     ("masakhane/masakhaner2", "*", "masakhaner"),
     ("google/xtreme", "tatoeba.*", "sentences"),
-    ("google/xtreme", "bucc18.*", "bucc"),
-    ("xtl/bucc2018-zh-en-dev-pool", "gold", "bucc-gold"),
+    ("google/xtreme", "bucc18.*", "bucc-pairs"),
+    ("xtl/bucc2018-zh-en-dev-pool", "gold", "bucc-pools"),
     ("xtl/bucc2018-zh-en-dev-pool", "*", "bucc-pool"),
     ("wikimedia/wikipedia", "*", "text"),
     ("xtl/cldr-lookup", "pairs.*", "sentences"),
     ("xtl/cldr-lookup", "*", "squad"),
-)
+]
+"""(repo, config, form) of the sets that are known, the first two as patterns; the first that fits
+is the one."""
 
 
 def known_form(repo: str, config: str) -> str | None:
     """The name of the form of a data set that xtl knows; None for one that it does not."""
-    for known, configs, form in _KNOWN:
+    for known, configs, form in LAYOUTS:
         if fnmatchcase(repo, known) and fnmatchcase(config, configs):
             return form
     return None

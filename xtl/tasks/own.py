@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xtl.data.own.records import Format, format_of
+from xtl.data.own.records import Format, files_of, format_of
 from xtl.data.own.text import fault, require_file
 from xtl.tasks.own_columns import Columns, checked
 from xtl.tasks.own_rows import OwnRows
@@ -43,7 +43,7 @@ def own_source(
     labels: Sequence[str],
     report: Report,
 ) -> Source:
-    """What the mirror is filled with from a file for each config (a language, or `default`).
+    """What the mirror is filled with from a path for each config (a language, or `default`).
 
     The recipe is what the files' sizes and times say, and how they are read. UserError where a
     file is missing or the column map is not of this family; filling raises it where a record is
@@ -54,14 +54,15 @@ def own_source(
     from xtl.data.sources import Source
 
     for path in files.values():
-        require_file(path)
+        for file in files_of(path, format):
+            require_file(file)
         checked(path, columns, family, format_of(path, format))
-    listing = {config: _status(path) for config, path in files.items()}
+    listing = {config: _statuses(path, format) for config, path in files.items()}
 
     def fill(staged: Path) -> None:
         build_own(staged, files, format, columns, family, labels, report)
         for config, path in files.items():
-            if _status(path) != listing[config]:
+            if _statuses(path, format) != listing[config]:
                 raise fault(path, "", "changed while it was read, expected it to stay: run again")
 
     recipe = {
@@ -129,6 +130,7 @@ def _schema(family: str, rows: Sequence[Row]) -> pa.Schema:
         "texts": texts,
         "class": pa.int64(),
         "choice": pa.int64(),
+        "number": pa.float64(),
         "answers": pa.struct({"text": texts, "answer_start": pa.list_(pa.int32())}),
     }
     kinds: dict[str, Kind] = dict(COLUMNS[family])
@@ -148,6 +150,10 @@ def _listed(configs: Sequence[str]) -> Iterator[str]:
         yield "  data_files:"
         yield f"  - split: {SPLIT}"
         yield f"    path: {json.dumps(f'{config}/{SPLIT}-*')}"
+
+
+def _statuses(path: Path, format: Format) -> list[list[str | int]]:
+    return [_status(file) for file in files_of(path, format)]
 
 
 def _status(path: Path) -> list[str | int]:

@@ -19,7 +19,7 @@ UNMAPPED: Columns = MappingProxyType({})
 ANSWER_COLUMNS = ("answer_text", "answer_start")
 """What may stand for span QA's `answers`: one answer a row, its start found again if absent."""
 
-_OPTIONAL = ("id", "answer_start")  # read where the file has them
+_OPTIONAL = ("id", "answer_start", "match")  # read where the file has them
 
 
 def checked(path: Path, columns: Columns, family: str, format: Format) -> dict[str, Any]:

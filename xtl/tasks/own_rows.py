@@ -65,6 +65,8 @@ class OwnRows:
         if self.family == "span-qa":
             row["answers"] = self.answers(place, row)
             row.setdefault("id", _made_id(row))
+        if self.family == "mining":
+            row["match"] = "" if row["match"] is None else row["match"]
         row = {
             name: row[name] for name in (*COLUMNS[self.family], "id") if row.get(name) is not None
         }
@@ -87,6 +89,8 @@ class OwnRows:
         value = record.get(column)
         if name == "id" and isinstance(value, int) and not isinstance(value, bool):
             return str(value)
+        if isinstance(value, str) and COLUMNS[self.family].get(name) == "number":
+            return _real(value)
         return self.number(place, value) if name == "label" else value
 
     def several(self, place: str, columns: Sequence[Any], record: Record) -> list[str]:
@@ -166,6 +170,14 @@ def _made_id(row: Mapping[str, Any]) -> str:
     asked = [row.get(name) for name in COLUMNS["span-qa"] if name != "id"]
     text = json.dumps(asked, skipkeys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _real(text: str) -> float | str:
+    """A number as text, as CSV has it; what is none stays as it is, to be refused."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _whole(text: str) -> int | None:

@@ -113,9 +113,10 @@ class Windows(Sequence[Sequence[Feature]]):
         return self._features[int(start) : int(self._ends[place])]
 
     @property
-    def shortest(self) -> Feature:
-        """The first of the windows with the fewest tokens."""
-        return self._features[int(self._features.lengths.argmin())]
+    def shortest(self) -> list[Feature]:
+        """The windows of the first of the examples with the fewest tokens."""
+        starts = np.concatenate([[0], self._ends[:-1]])
+        return self[int(np.add.reduceat(self._features.lengths, starts).argmin())]
 
 
 def packed(features: Sequence[Feature], rows: int) -> dict[str, Ints]:

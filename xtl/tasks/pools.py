@@ -53,10 +53,10 @@ class PoolRequest:
     @classmethod
     def training(
         cls, name: str, family: str, tables: Sequence[str], tokenizer: str, recipe: Recipe,
-        shuffle_seed: int | None = None,
+        labels: tuple[str, ...] = (), shuffle_seed: int | None = None,
     ) -> PoolRequest:  # fmt: skip
         """What a training reads; `shuffle_seed` for the shuffled-label control alone."""
-        settings = FeatureSettings.of(recipe)
+        settings = FeatureSettings.of(recipe, labels)
         return cls(name, family, "train", tuple(tables), tokenizer, settings, shuffle_seed)
 
     @classmethod

@@ -1,8 +1,7 @@
 """The retrieval family: find a sentence's translation by cosine, without any training.
 
-Rows are a foreign source sentence and its English target (features: retrieval_features). A
-sentence's vector is the mean of one hidden layer over all its tokens, `<s>` and `</s>` included,
-at unit length. As in XTREME, the index holds the foreign side and each English sentence asks for
+Rows are a foreign source sentence and its English target (features: retrieval_features; vectors:
+sentence_vectors). As in XTREME, the index holds the foreign side and each English sentence asks for
 its nearest foreign one, by position: `accuracy`. The other direction is `accuracy_from_foreign`.
 No margin, no tuning. Of foreign sentences with the same text the first is the one retrieved.
 """
@@ -14,13 +13,11 @@ from dataclasses import replace
 
 import faiss
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
-from xtl.tasks.family import Feature, Prediction, Row, example_id, mean_metrics
+from xtl.tasks.family import Asked, Feature, Prediction, Row, example_id, mean_metrics
 from xtl.tasks.retrieval_features import ENGLISH_PART, FOREIGN_PART, sides
-from xtl.tasks.settings import DecodingSettings
+from xtl.tasks.sentence_vectors import SentenceVectors
 
 Floats = NDArray[np.float32]
 
@@ -30,28 +27,15 @@ CHANCE_HITS = 3
 """Guessing finds one sentence on average, and more than three in 2% of sets (Poisson)."""
 
 
-class Retrieval:
+class Retrieval(SentenceVectors):
     """An EvaluableFamily; there is nothing to train."""
-
-    needs_head = False
-
-    def layer(self, depth: int, decoding: DecodingSettings) -> int:
-        """XTREME's layer 14 of 24, and its like in encoders of another depth."""
-        return round(decoding.layer_fraction * depth)
-
-    def outputs(self, head: nn.Module | None, hidden: Tensor, mask: Tensor) -> Tensor:
-        """Unit vectors, (batch, hidden_size)."""
-        weights = mask.to(torch.float32)[:, :, None]
-        mean = (hidden.float() * weights).sum(dim=1) / weights.sum(dim=1)
-        return nn.functional.normalize(mean, dim=1)
 
     def predict(
         self,
         rows: Sequence[Row],
         features: Sequence[Feature],
         outputs: Sequence[Floats],
-        language: str,
-        decoding: DecodingSettings,
+        asked: Asked,
     ) -> list[Prediction]:
         """Text is the foreign sentence found for the row's English one, score their cosine."""
         texts = [sides(row) for row in rows]
@@ -63,7 +47,7 @@ class Retrieval:
         return [
             Prediction(
                 example_id(row, index),
-                language,
+                asked.language,
                 text=texts[found[index]][FOREIGN_PART],
                 score=float(cosine[index]),
                 metrics={"accuracy": hit, "accuracy_from_foreign": hit_back},
@@ -74,7 +58,7 @@ class Retrieval:
         ]
 
     def rescore(
-        self, rows: Sequence[Row], predictions: Sequence[Prediction], language: str
+        self, rows: Sequence[Row], predictions: Sequence[Prediction], asked: Asked
     ) -> list[Prediction]:
         """`accuracy` from the text; the other direction's answers are not kept, its hits are."""
         texts = [sides(row)[FOREIGN_PART] for row in rows]
@@ -88,7 +72,9 @@ class Retrieval:
     def summarise(self, predictions: Sequence[Prediction]) -> dict[str, float]:
         return mean_metrics(predictions, METRICS)
 
-    def at_chance(self, predictions: Sequence[Prediction]) -> bool:
+    def at_chance(
+        self, rows: Sequence[Row], predictions: Sequence[Prediction], asked: Asked
+    ) -> bool:
         hits = sum(said.metrics["accuracy"] > 0 for said in predictions)
         return hits <= min(CHANCE_HITS, len(predictions) // 2)
 

@@ -29,7 +29,7 @@ class RetrievalMaker:
     ) -> list[Feature]:
         """Two for each row: the foreign sentence, then the English one; cut to max_length."""
         sentences = [text for row in rows for text in sides(row)]
-        ids = _token_ids(sentences, tokenizer, settings.max_length)
+        ids = token_ids(sentences, tokenizer, settings.max_length)
         return [
             Feature(example=place // 2, input_ids=ids[text], part=place % 2)
             for place, text in enumerate(sentences)
@@ -41,9 +41,10 @@ def sides(row: Row) -> tuple[str, str]:
     return str(row["source_sentence"]).strip(), str(row["target_sentence"]).strip()
 
 
-def _token_ids(
+def token_ids(
     sentences: Sequence[str], tokenizer: PreTrainedTokenizerFast, max_length: int
 ) -> dict[str, tuple[int, ...]]:
+    """The ids of each distinct sentence, cut to `max_length` with `</s>` kept."""
     distinct = list(dict.fromkeys(sentences))
     if not distinct:
         return {}

@@ -7,10 +7,12 @@ are class numbers, tags are their names. Pure, torch-free.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any, Literal
 
-Kind = Literal["text", "texts", "class", "choice", "answers"]
-"""`class`: an index into the task's labels; `choice`: an index into the row's `choices`."""
+Kind = Literal["text", "texts", "class", "choice", "answers", "number"]
+"""`class`: an index into the task's labels; `choice`: an index into the row's `choices`;
+`number`: a real one, for families of extensions."""
 
 COLUMNS: dict[str, dict[str, Kind]] = {
     "span-qa": {"id": "text", "context": "text", "question": "text", "answers": "answers"},
@@ -18,9 +20,15 @@ COLUMNS: dict[str, dict[str, Kind]] = {
     "multiple-choice": {"prompt": "text", "choices": "texts", "label": "choice"},
     "tagging": {"tokens": "texts", "tags": "texts"},
     "retrieval": {"source_sentence": "text", "target_sentence": "text"},
+    "mining": {"id": "text", "text": "text", "side": "text", "split": "text", "match": "text"},
     "masked-lm": {"text": "text"},
 }
 """The columns of each family, in the order in which their content is hashed."""
+
+SIDES = ("foreign", "english")
+SPLITS = ("dev", "test")
+"""Which pool a sentence to be mined is in. `match` has the ids of a foreign sentence's
+translations, apart by spaces; it is empty where there is none, and for English sentences."""
 
 _EXPECTED: dict[Kind, str] = {
     "text": "text",
@@ -28,6 +36,7 @@ _EXPECTED: dict[Kind, str] = {
     "class": "a class number",
     "choice": "the number of a choice",
     "answers": "lists `text` and `answer_start` of one length",
+    "number": "a number",
 }
 
 
@@ -51,6 +60,8 @@ def _is(kind: Kind, value: Any) -> bool:
         return _are_texts(value)
     if kind == "answers":
         return _are_answers(value)
+    if kind == "number":
+        return type(value) in (int, float) and isfinite(value)
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
@@ -76,6 +87,17 @@ def _inconsistent(row: Mapping[str, Any], family: str, labels: Sequence[str]) ->
     if family == "tagging" and labels:
         unknown = [tag for tag in row["tags"] if tag not in labels]
         return f"tags: found {unknown[0]!r}, expected {', '.join(labels)}" if unknown else None
+    return _unminable(row) if family == "mining" else None
+
+
+def _unminable(row: Mapping[str, Any]) -> str | None:
+    for column, known in (("side", SIDES), ("split", SPLITS)):
+        if row[column] not in known:
+            return f"{column}: found {_short(row[column])}, expected {' or '.join(known)}"
+    if len(row["id"].split()) != 1:
+        return f"id: found {_short(row['id'])}, expected text without spaces"
+    if row["side"] == SIDES[1] and row["match"]:
+        return f"match: found {_short(row['match'])} of an English sentence, expected nothing"
     return None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -33,3 +35,6 @@ class DecodingSettings(Frozen):
     n_best: int = 20
     max_answer_tokens: int = 30
     layer_fraction: float = 7 / 12  # layer 14 of XLM-R Large's 24, XTREME's retrieval layer
+    neighbours: int = 4  # of each side, that a mined pair's margin is measured against (BUCC)
+    scoring: Literal["squad", "mlqa"] = "squad"
+    """Whose rules answers are compared by: SQuAD's, in every language, or MLQA's for each."""

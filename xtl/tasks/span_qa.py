@@ -5,19 +5,34 @@ the mean of two cross-entropies), but padding is masked out of the softmax, so t
 make-up does not change its losses. Unanswerable questions, and windows without the answer, point
 at `<s>`. Whether "no answer" may be predicted is read from the rows: where any question of the
 language's evaluation set has none, SQuAD v2.0's rules hold (decoding with threshold 0, and
-scoring), else SQuAD v1.1's, as XQuAD, MLQA and TyDiQA-GoldP want it.
+scoring), else those that the set asks for: MLQA's own, or SQuAD v1.1's, as XQuAD and TyDiQA-GoldP
+want it.
+
+Where some questions have no answer, `f1_best_threshold` is reported beside `f1`: the F1 at the
+threshold that suits these very questions best (the official script's best_f1). It needs what each
+question would score if it were answered after all, which only `predict` can know: the text of an
+answer that was not given is not kept, so a prediction's metrics have that score.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from torch import Tensor, nn
 from torch.nn import functional
 
-from xtl.tasks.family import Feature, Prediction, Row, example_id, mean_metrics
-from xtl.tasks.qa_metrics import METRICS, Rule, qa_metrics
+from xtl.tasks.family import (
+    Asked,
+    Feature,
+    HeadSettings,
+    Prediction,
+    Row,
+    Vocabulary,
+    example_id,
+    mean_metrics,
+)
+from xtl.tasks.qa_metrics import METRICS, Rule, best_threshold, qa_metrics
 from xtl.tasks.settings import DecodingSettings
 from xtl.tasks.span_decoding import Floats, Span, decode
 from xtl.tasks.span_features import golds
@@ -26,14 +41,22 @@ CHANCE_EXACT_MATCH = 1.0
 """Percent. A random span of a short paragraph is right in about one of a thousand cases."""
 
 
+ANSWERED = "f1_answered"
+SILENT = "f1_silent"
+"""Of one prediction: F1 if its best span is given, and if no answer is; text is one of the two."""
+
+BEST_THRESHOLD = "f1_best_threshold"
+
+
 class SpanQA:
     """Both a TrainableFamily and an EvaluableFamily."""
 
     needs_head = True
+    together = False
 
-    def head(self, hidden_size: int, dropout: float) -> nn.Module:
+    def head(self, settings: HeadSettings) -> nn.Module:
         """Two scores a token. No dropout of its own: the encoder's last layer has it already."""
-        head = nn.Linear(hidden_size, 2)
+        head = nn.Linear(settings.hidden_size, 2)
         nn.init.normal_(head.weight, std=0.02)
         nn.init.zeros_(head.bias)
         return head
@@ -46,6 +69,11 @@ class SpanQA:
         loss = functional.cross_entropy(scores, labels, reduction="sum") / 2
         correct = (scores.argmax(dim=1) == labels).all(dim=1).sum()
         return loss, correct
+
+    def drawn(
+        self, features: Sequence[Feature], vocabulary: Callable[[], Vocabulary], seed: Sequence[int]
+    ) -> Sequence[Feature]:
+        return features
 
     def targets(self, feature: Feature) -> int:
         """One a window."""
@@ -66,45 +94,72 @@ class SpanQA:
         rows: Sequence[Row],
         features: Sequence[Feature],
         outputs: Sequence[Floats],
-        language: str,
-        decoding: DecodingSettings,
+        asked: Asked,
     ) -> list[Prediction]:
         """Text is cut from the row's own context; score is the margin over "no answer"."""
-        rule = rule_of(rows)
-        spans = decode(len(rows), features, outputs, decoding.n_best, decoding.max_answer_tokens)
-        answers = [
-            Prediction(
-                example_id(row, index), language, _text(row, span, rule), span.margin, metrics={}
-            )
+        rule, how = rule_of(rows, asked), asked.decoding
+        spans = decode(len(rows), features, outputs, how.n_best, how.max_answer_tokens)
+        return [
+            _prediction(row, example_id(row, index), span, asked.language, rule)
             for index, (row, span) in enumerate(zip(rows, spans, strict=True))
         ]
-        return self.rescore(rows, answers, language)
 
     def rescore(
-        self, rows: Sequence[Row], predictions: Sequence[Prediction], language: str
+        self, rows: Sequence[Row], predictions: Sequence[Prediction], asked: Asked
     ) -> list[Prediction]:
-        rule = rule_of(rows)
+        """What was scored at either side of a threshold stays: the text has one of them at most."""
+        rule = rule_of(rows, asked)
         return [
-            replace(said, metrics=qa_metrics(said.text, golds(row), language, rule))
+            replace(
+                said,
+                metrics=qa_metrics(said.text, golds(row), asked.language, rule) | _kept(said),
+            )
             for row, said in zip(rows, predictions, strict=True)
         ]
 
     def summarise(self, predictions: Sequence[Prediction]) -> dict[str, float]:
-        return mean_metrics(predictions, METRICS)
+        """Means; and `f1_best_threshold` where a question has no answer, and the margins tell."""
+        return mean_metrics(predictions, METRICS) | _tuned(predictions)
 
-    def at_chance(self, predictions: Sequence[Prediction]) -> bool:
+    def at_chance(
+        self, rows: Sequence[Row], predictions: Sequence[Prediction], asked: Asked
+    ) -> bool:
         return self.summarise(predictions)["exact_match"] < CHANCE_EXACT_MATCH
 
 
-def rule_of(rows: Sequence[Row]) -> Rule:
-    """SQuAD v2.0's if any question has no answer, else v1.1's."""
-    return "squad-v1.1" if all(golds(row) for row in rows) else "squad-v2.0"
+def rule_of(rows: Sequence[Row], asked: Asked) -> Rule:
+    """SQuAD v2.0's if any question has no answer, which no other rule can score; else the set's."""
+    if not all(golds(row) for row in rows):
+        return "squad-v2.0"
+    return "mlqa" if asked.decoding.scoring == "mlqa" else "squad-v1.1"
 
 
-def _text(row: Row, span: Span, rule: Rule) -> str:
-    if rule == "squad-v2.0" and span.margin < 0:
-        return ""
-    return str(row["context"])[span.start : span.end]
+def _prediction(row: Row, name: str, span: Span, language: str, rule: Rule) -> Prediction:
+    best = str(row["context"])[span.start : span.end]
+    text = "" if rule == "squad-v2.0" and span.margin < 0 else best
+    metrics = qa_metrics(text, golds(row), language, rule)
+    answered, silent = metrics["f1"], 0.0
+    if rule == "squad-v2.0":
+        answered = qa_metrics(best, golds(row), language, rule)["f1"]
+        silent = qa_metrics("", golds(row), language, rule)["f1"]
+    metrics |= {ANSWERED: answered, SILENT: silent}
+    return Prediction(name, language, text, span.margin, metrics)
+
+
+def _kept(said: Prediction) -> dict[str, float]:
+    return {name: said.metrics[name] for name in (ANSWERED, SILENT) if name in said.metrics}
+
+
+def _tuned(predictions: Sequence[Prediction]) -> dict[str, float]:
+    """Nothing where every question has an answer, or where scores were not kept."""
+    if not any(said.metrics.get(SILENT) for said in predictions):
+        return {}
+    best, _ = best_threshold(
+        [said.score for said in predictions],
+        [said.metrics[ANSWERED] for said in predictions],
+        [said.metrics[SILENT] for said in predictions],
+    )
+    return {BEST_THRESHOLD: best}
 
 
 FAMILY = SpanQA()

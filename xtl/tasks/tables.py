@@ -8,6 +8,8 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,8 @@ from xtl.errors import UserError
 from xtl.tasks.checking import BadRowError, canonical_table
 from xtl.tasks.entries import DatasetRef
 from xtl.tasks.forms import Form, form_named
+from xtl.tasks.mining_rows import pooled
+from xtl.tasks.schema import COLUMNS
 from xtl.tasks.shaping import shaped
 
 if TYPE_CHECKING:
@@ -66,24 +70,13 @@ def _shaped(
 ) -> tuple[pa.Table, dict[str, int]]:
     names = labels or form.labels
     loaded = load_rows(folder, ref.config, ref.split, scratch)
-    table, faults = shaped(loaded, form, names, ref)
+    if form.lacking and not set(COLUMNS[form.family]) <= set(loaded.column_names):
+        raise UserError(f"{folder}: {ref.config}/{ref.split}: {form.lacking}")
     if form.pools is not None:
-        table = _looked_up(table, form.pools, folder, ref, scratch)
+        foreign, english = (load_rows(folder, pool, ref.split, scratch) for pool in form.pools)
+        loaded = pooled(loaded, foreign, english)
+    table, faults = shaped(loaded, form, names, ref)
     return canonical_table(table, form.family, names), faults
-
-
-def _looked_up(
-    table: pa.Table, pools: tuple[str, str], folder: Path, ref: DatasetRef, scratch: Path | None
-) -> pa.Table:
-    """Sentences for ids, out of the two configs that hold them."""
-    import pyarrow as pa
-
-    for name, config in zip(("source_sentence", "target_sentence"), pools, strict=True):
-        pool = load_rows(folder, config, ref.split, scratch)
-        sentences = dict(zip(pool["id"], pool["sentence"], strict=True))
-        found = [sentences.get(key) for key in table[name].to_pylist()]
-        table = table.set_column(table.column_names.index(name), name, pa.array(found, pa.string()))
-    return table
 
 
 def content_hash(rows: datasets.Dataset) -> str:
@@ -99,7 +92,7 @@ def texts(rows: datasets.Dataset, family: str) -> Iterator[str]:
     """What a search for leaked text must look at: contexts (a run of equal ones once), both
     sentences of a pair, prompts and each choice, the tokens of a sentence joined, plain text."""
     for batch in _batches(rows):
-        yield from _TEXTS[family](batch)
+        yield from _TEXTS.get(family, partial(_every_text, family))(batch)
 
 
 def _contexts(batch: pa.Table) -> Iterator[str]:
@@ -119,12 +112,22 @@ def _prompts_and_choices(batch: pa.Table) -> Iterator[str]:
         yield from choices
 
 
+def _every_text(family: str, batch: pa.Table) -> Iterator[str]:
+    """Of an extension's family: all that its columns call text."""
+    for name, kind in COLUMNS[family].items():
+        if kind == "text" and name != "id":
+            yield from batch[name].to_pylist()
+        elif kind == "texts":
+            yield from chain.from_iterable(batch[name].to_pylist())
+
+
 _TEXTS: dict[str, Callable[[pa.Table], Iterator[str]]] = {
     "span-qa": _contexts,
     "sentence-pair": lambda batch: _columns(batch, "sentence1", "sentence2"),
     "multiple-choice": _prompts_and_choices,
     "tagging": lambda batch: map(" ".join, batch["tokens"].to_pylist()),
     "retrieval": lambda batch: _columns(batch, "source_sentence", "target_sentence"),
+    "mining": lambda batch: _columns(batch, "text"),
     "masked-lm": lambda batch: _columns(batch, "text"),
 }
 

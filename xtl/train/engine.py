@@ -113,17 +113,19 @@ class Engine:
         named = self._engine.module.named_parameters()
         return [name for name, parameter in named if not parameter.requires_grad]
 
-    def accumulate(self, batch: PaddedBatch, weight: float, last: bool) -> tuple[Tensor, Tensor]:
+    def accumulate(
+        self, batch: PaddedBatch, weight: float, last: bool, task: int = 0
+    ) -> tuple[Tensor, Tensor]:
         """Add `weight` × the batch's gradient to the update's; (sum of losses, correct targets).
 
-        `last` says that this is the rank's last micro-batch of the update.
+        `last` says that this is the rank's last micro-batch of the update, `task` which head's.
         """
         ids, mask, labels = (
             torch.from_numpy(array).to(self._engine.device)
             for array in (batch.input_ids, batch.mask, batch.labels)
         )
         self._engine.set_gradient_accumulation_boundary(last)
-        loss, correct = self._engine(ids, mask, labels)
+        loss, correct = self._engine(ids, mask, labels, task)
         # DeepSpeed means over ranks: undone here, so that the weights alone decide.
         scaled = loss * (weight * dist.get_world_size())
         self._engine.backward(scaled, scale_wrt_gas=False)

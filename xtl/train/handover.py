@@ -1,6 +1,6 @@
 """The artifact that a training hands over: a folder that `from_pretrained` loads.
 
-Encoder weights in fp32 safetensors, the task's head in a file of its own, config and tokenizer of
+Encoder weights in fp32 safetensors, each task's head in a file of its own, config and tokenizer of
 the model that the training started from, and DIGEST.json: size and sha256 of every file, and one
 digest of it all. A safetensors file of that model which holds nothing but frozen tensors is
 hard-linked, not written again: the demo's word embeddings are 384 MB, the rest is 86 MB.
@@ -12,13 +12,14 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xtl.errors import UserError
 from xtl.files import read_json, sync_folder
+from xtl.model.heads import Head, write_head
 from xtl.train.inventory import Inventory, find_fault, take_inventory
 
 if TYPE_CHECKING:
@@ -33,16 +34,15 @@ COPIED = (
     "special_tokens_map.json",
     "sentencepiece.bpe.model",
 )
-_BASE_PREFIX = "roberta."  # of encoder tensors in checkpoints that have a head, as the hub's have
 
 
 @dataclass(frozen=True)
 class Weights:
-    """What a training has to hand over: fp32 tensors by their name in XLMRobertaModel, or in the
-    head, and the names of the encoder's frozen ones."""
+    """What a training has to hand over: the encoder's fp32 tensors by their name in its class, the
+    heads, and the names of the encoder's frozen tensors."""
 
     encoder: Mapping[str, Tensor]
-    head: Mapping[str, Tensor]
+    heads: Sequence[Head]
     frozen: Collection[str]
 
 
@@ -52,10 +52,6 @@ class Published:
 
     digest: str
     bytes: int
-
-
-def head_file(task: str) -> str:
-    return f"head-{task}.safetensors"
 
 
 def digest_of(folder: Path) -> str:
@@ -74,9 +70,7 @@ def verify_artifact(folder: Path, digest: str) -> None:
         raise UserError(f"{folder}: {fault}")
 
 
-def publish(
-    artifact: Path, start: Path, weights: Weights, task: str, fence: Callable[[], None]
-) -> Published:
+def publish(artifact: Path, start: Path, weights: Weights, fence: Callable[[], None]) -> Published:
     """Write the artifact beside its place, then put it there by a rename.
 
     `start` is the folder of the model that the training started from: frozen tensors, config and
@@ -84,7 +78,8 @@ def publish(
     """
     staging = _fresh_folder(artifact)
     known = _write_weights(staging, start, weights)
-    _save(weights.head, staging / head_file(task))
+    for head in weights.heads:
+        write_head(staging, head)
     for name in COPIED:
         if (start / name).is_file():
             shutil.copyfile(start / name, staging / name)
@@ -142,14 +137,26 @@ def _keys(path: Path) -> list[str]:
 
 
 def _tensors(folder: Path, names: Collection[str]) -> Iterator[tuple[str, Tensor]]:
-    """The named encoder tensors of a model's folder."""
+    """The named encoder tensors of a model's folder. UserError where it lacks one."""
     from safetensors import safe_open
 
+    missing = set(names)
     for path in _weights_of(folder):
         with safe_open(path, framework="pt") as file:
             for key in sorted(file.keys()):
-                if key.removeprefix(_BASE_PREFIX) in names:
-                    yield key.removeprefix(_BASE_PREFIX), file.get_tensor(key).float()
+                name = _own_name(key, missing)
+                if name is not None:
+                    missing.remove(name)
+                    yield name, file.get_tensor(key).float()
+    if missing:
+        raise UserError(f"{folder}: found no {min(missing)}, which is frozen, expected its weights")
+
+
+def _own_name(key: str, names: Collection[str]) -> str | None:
+    """The one of `names` that a tensor is, in checkpoints that have a head behind a prefix of the
+    encoder's kind (`roberta.`, `bert.`), as the hub's have."""
+    bare = key.partition(".")[2]
+    return key if key in names else bare if bare in names else None
 
 
 def _known_hashes(start: Path, renamed: Mapping[str, str]) -> dict[str, str]:

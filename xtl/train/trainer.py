@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 
-import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from xtl.errors import UserError
-from xtl.model.encoder import TaskModel, freeze, load_encoder
-from xtl.sweep.shard import Part, TrainSpec
-from xtl.tasks.families import trainable_family
-from xtl.tasks.family import TrainableFamily
+from xtl.data.batches import Indices
+from xtl.model.heads import Head
+from xtl.sweep.placing import MASKED_LM
+from xtl.sweep.shard import TrainSpec
 from xtl.tasks.pools import Pool
 from xtl.train import checkpoint
+from xtl.train.building import build, vocabulary
 from xtl.train.distributed import on_rank_zero
 from xtl.train.engine import Engine, EngineSettings
 from xtl.train.handover import Published, Weights, publish
 from xtl.train.hooks import Hooks
-from xtl.train.update import DivergedError, Examples, Report, Updater
+from xtl.train.lessons import Lessons
+from xtl.train.update import DivergedError, Report, Updater
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +53,8 @@ class TrainOutcome:
     """How a training went; the same on every rank.
 
     Losses are means over an update's targets: `mean_loss` over all updates, `final_loss` over the
-    last tenth of them. `degenerate`: it never fell below the untrained head's. `stopped`: saved
-    and left early, so that there is no artifact. Tokens and seconds count earlier attempts too.
+    last tenth of them. `degenerate`: see `is_degenerate`. `stopped`: saved and left early, so that
+    there is no artifact. Tokens and seconds count earlier attempts too.
     """
 
     updates: int
@@ -81,12 +83,7 @@ class History:
 
     @property
     def final_loss(self) -> float:
-        return fmean(self.losses[-max(1, self.updates // 10) :])
-
-    @property
-    def degenerate(self) -> bool:
-        """Whether the last tenth's loss is no better than that of the untrained head."""
-        return self.updates > 1 and self.final_loss >= self.losses[0]
+        return last_tenth(self.losses)
 
     def add(self, report: Report) -> None:
         self.losses.append(report.loss)
@@ -94,51 +91,28 @@ class History:
         self.seconds += report.seconds
 
 
+def last_tenth(losses: Sequence[float]) -> float:
+    """Their mean."""
+    return fmean(losses[-max(1, len(losses) // 10) :])
+
+
 def train(job: TrainJob, hooks: Hooks) -> TrainOutcome:
     """Train, going on from the last good checkpoint, and hand over. Collective.
 
-    Raises DivergedError; UserError for several parts, a subset without a usable example or an
-    unknown part to freeze; and what `hooks.fence` raises: each on every rank.
+    Raises DivergedError; UserError for a subset without a usable example, a head that does not
+    fit, or an unknown part to freeze; and what `hooks.fence` raises: each on every rank.
     """
-    family = trainable_family(_part(job).family)
-    examples = _examples(job)
-    engine = Engine(_model(job, family), job.spec, job.engine)
+    lessons = Lessons(job.spec, job.pools, partial(vocabulary, job.start_from))
+    engine = Engine(build(job.spec, job.start_from), job.spec, job.engine)
     try:
         history = _resume(engine, job)
         resumed_from = history.updates
-        updater = Updater(engine, job.spec, job.engine, family, examples)
+        updater = Updater(engine, job.spec, job.engine, lessons)
         finished = _run(updater, engine, history, job, hooks)
         published = _hand_over(engine, job, hooks) if finished else None
     finally:
         engine.close()
-    return _outcome(history, resumed_from, published)
-
-
-def _part(job: TrainJob) -> Part:
-    """The one part that there may be."""
-    if len(job.spec.parts) != 1:
-        names = ", ".join(part.task for part in job.spec.parts)
-        raise UserError(
-            f"training: found the tasks {names}, expected one: several at once are not possible yet"
-        )
-    return job.spec.parts[0]
-
-
-def _examples(job: TrainJob) -> Examples:
-    """The subset's windows, in the subset's own order, whatever the order of the pool's rows."""
-    part, (pool,) = _part(job), job.pools
-    windows = pool.examples(pool.subset(part.examples, job.spec.subset_seed, part.subset))
-    if not windows:
-        raise UserError(f"{part.task}: none of {part.examples} examples can be trained on")
-    return Examples(windows, windows.shortest, pool.pad)
-
-
-def _model(job: TrainJob, family: TrainableFamily) -> TaskModel:
-    recipe = job.spec.recipe
-    encoder = load_encoder(job.start_from, recipe.dropout)
-    freeze(encoder, job.spec.freeze)
-    torch.manual_seed(job.spec.seed)
-    return TaskModel(encoder, family.head(encoder.config.hidden_size, recipe.dropout), family.loss)
+    return _outcome(job.spec, lessons, history, resumed_from, published)
 
 
 def _resume(engine: Engine, job: TrainJob) -> History:
@@ -182,35 +156,56 @@ def _layout(job: TrainJob) -> checkpoint.Layout:
 
 
 def _hand_over(engine: Engine, job: TrainJob, hooks: Hooks) -> Published:
-    weights = _weights(engine)
-    return on_rank_zero(
-        lambda: publish(job.artifact, job.start_from, weights, _part(job).task, hooks.fence)
-    )
+    weights = _weights(engine, job.spec)
+    return on_rank_zero(lambda: publish(job.artifact, job.start_from, weights, hooks.fence))
 
 
-def _weights(engine: Engine) -> Weights:
+def _weights(engine: Engine, spec: TrainSpec) -> Weights:
     """The masters, whole, on rank 0; other ranks take part and keep nothing. Collective."""
-    parts: dict[str, dict[str, Tensor]] = {"encoder": {}, "head": {}}
+    encoder: dict[str, Tensor] = {}
+    heads: list[dict[str, Tensor]] = [{} for _ in spec.parts]
     for name, master in engine.masters():
         if not master.isfinite().all():
             raise DivergedError(f"{name} is not finite after the last update")
-        part, _, own_name = name.partition(".")
         if dist.get_rank() == 0:
-            parts[part][own_name] = master.cpu()
+            room, _, own_name = name.partition(".")
+            if room == "encoder":
+                encoder[own_name] = master.cpu()
+            else:
+                number, _, own_name = own_name.partition(".")
+                heads[int(number)][own_name] = master.cpu()
     frozen = [name.removeprefix("encoder.") for name in engine.frozen]
-    return Weights(parts["encoder"], parts["head"], frozen)
+    handed = [
+        Head(part.task, part.family, part.labels, tensors)
+        for part, tensors in zip(spec.parts, heads, strict=True)
+    ]
+    return Weights(encoder, handed, frozen)
 
 
-def _outcome(history: History, resumed_from: int, published: Published | None) -> TrainOutcome:
+def _outcome(
+    spec: TrainSpec, lessons: Lessons, history: History, resumed_from: int,
+    published: Published | None,
+) -> TrainOutcome:  # fmt: skip
     return TrainOutcome(
         updates=history.updates,
         resumed_from=resumed_from,
         stopped=published is None,
         final_loss=history.final_loss,
         mean_loss=fmean(history.losses),
-        degenerate=history.degenerate,
+        degenerate=is_degenerate(spec, lessons.order, history.losses),
         useful_tokens=history.useful_tokens,
         seconds=history.seconds,
         artifact_digest=published.digest if published else None,
         artifact_bytes=published.bytes if published else 0,
     )
+
+
+def is_degenerate(spec: TrainSpec, order: Indices, losses: Sequence[float]) -> bool:
+    """Whether a task's loss, a mean over the last tenth of its updates, is no better than at its
+    first: than that of an untrained head. Heads that were trained before are not judged so."""
+    for number, part in enumerate(spec.parts):
+        mine = [loss for loss, task in zip(losses, order, strict=False) if task == number]
+        trained_before = part.family == MASKED_LM or (number == 0 and spec.head_of is not None)
+        if len(mine) > 1 and not trained_before and last_tenth(mine) >= mine[0]:
+            return True
+    return False

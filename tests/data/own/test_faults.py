@@ -86,6 +86,24 @@ FAULTS: list[tuple[str, str, str | bytes, str | None]] = [
      "line 2: found 4 columns, expected 10, apart by tabs"),
     ("a word that is missing", "a.conllu", "1" + "\t_" * 9 + "\n3" + "\t_" * 9 + "\n",
      "line 2: column id: found '3', expected 2"),
+    ("columns under CCGbank's name", "a.auto", "It\tNP\n",
+     "line 1: found 'It\\tNP', expected `ID=…` before a derivation"),
+    ("a derivation without a name", "a.auto", "ID=a.1\n(<L N NN NN rain N>)\n\n(<L N NN NN sun N>)",
+     "line 4: found '(<L N NN NN sun N>)', expected `ID=…` before a derivation"),
+    ("a name without a derivation", "a.auto", "ID=a.1 PARSER=GOLD\nID=a.2 PARSER=GOLD\n",
+     "line 2: found 'ID=a.2 PARSER=GOLD', expected the derivation of a.1"),
+    ("a derivation that is missing", "a.auto", "ID=a.1\n(<L N NN NN rain N>)\nID=a.2\n",
+     "the file ends here, expected the derivation of a.2"),
+    ("a derivation that is cut in a leaf", "a.auto", "ID=a.1\n(<T NP 0 1> (<L N NN NN ra",
+     "line 2, character 13: found '(<L N NN NN ra', expected `(<T …>`, `(<L …>)` or `)`"),
+    ("a derivation that is cut in a node", "a.auto", "ID=a.1\n(<T NP 0 1> (<L N NN NN rain N>) \n",
+     "line 2: found the end of the line, expected 1 more `)`: it may be cut"),
+    ("more after a derivation", "a.auto", "ID=a.1\n(<T NP 0 1> (<L N NN NN rain N>) ) )\n",
+     "line 2, character 36: found ')', expected the end of the line"),
+    ("a leaf of another treebank", "a.auto", "ID=a.1\n(S (NP (NN rain)))\n",
+     "line 2, character 1: found '(S (NP (NN rain)))', expected `(<T …>`, `(<L …>)` or `)`"),
+    ("a bracket that closes nothing", "a.auto", "ID=a.1\n) (<L N NN NN rain N>)\n",
+     "line 2, character 1: found ') (<L N NN NN rain N…', expected `(<T …>`, `(<L …>)` or `)`"),
     ("a line that is not UTF-8", "a.txt", "été\n".encode() + "été\n".encode("latin-1"),
      "line 2: byte 6 is 0xe9, expected UTF-8 text"),
     ("JSON that is not UTF-8", "a.json", b'[\n{"a": "\xe9"}]',
@@ -158,7 +176,9 @@ def test_a_parquet_file_that_is_broken_within_is_one_line(tmp_path: Path) -> Non
         list(read_records(path))
 
 
-@pytest.mark.parametrize("format", ["jsonl", "json", "csv", "conll", "conllu", "parquet", "txt"])
+@pytest.mark.parametrize(
+    "format", ["jsonl", "json", "csv", "conll", "conllu", "ccgbank", "parquet", "txt"]
+)
 def test_a_picture_is_not_read_as_anything(tmp_path: Path, format: Format) -> None:
     path = tmp_path / "picture"
     path.write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\xff\xd8" * 50)

@@ -53,6 +53,13 @@ ARTICLES = {
     ],
 }
 
+CCGBANK = r"""ID=own_0001.1 PARSER=GOLD NUMPARSE=1
+(<T S[dcl] 0 2> (<T S[dcl] 1 2> (<T NP 1 2> (<L NP[nb]/N DT DT The NP[nb]_5/N_5>) (<L N NN NN river N>) ) (<T S[dcl]\NP 0 2> (<L S[dcl]\NP VBZ VBZ flows S[dcl]\NP_9>) (<L (S\NP)\(S\NP) RB RB slowly (S_14\NP_9)_14\(S_14\NP_9)_14>) ) ) (<L . . . . .>) )
+
+ID=own_0001.2 PARSER=GOLD NUMPARSE=1
+(<L N NN NN Rain N>)
+"""  # noqa: E501
+
 CONLLU = """\
 # sent_id = 1
 # text = vámonos al mar
@@ -185,6 +192,26 @@ def test_conllu_gives_words_without_multiword_tokens_and_empty_nodes(
     )  # fmt: skip
 
 
+def test_ccgbank_gives_each_sentence_s_words_and_supertags(read: Callable[..., Records]) -> None:
+    first, second = read("a.auto", CCGBANK)
+    assert first == (
+        "line 2",
+        {
+            "id": "own_0001.1",
+            "tokens": ["The", "river", "flows", "slowly", "."],
+            "tags": ["NP[nb]/N", "N", "S[dcl]\\NP", "(S\\NP)\\(S\\NP)", "."],
+        },
+    )
+    assert second == ("line 5", {"id": "own_0001.2", "tokens": ["Rain"], "tags": ["N"]})
+
+
+def test_a_ccgbank_s_words_are_as_it_has_them(read: Callable[..., Records]) -> None:
+    leaves = [("-LRB-", "LRB"), ("1\\/2", "N/N"), (">)", "N"), (";", ";"), ("5\u00a0m", "N")]
+    line = " ".join(f"(<L {tag} X X {word} {tag}_1>)" for word, tag in leaves)
+    _, record = read("a.auto", f"ID=a.1\n(<T NP 0 2> {line} )\n")[0]
+    assert list(zip(record["tokens"], record["tags"], strict=True)) == leaves
+
+
 def test_txt_is_a_text_a_line(read: Callable[..., Records]) -> None:
     assert read("a.txt", "one \n\n  \ntwo") == [
         ("line 1", {"text": "one "}),
@@ -200,6 +227,7 @@ def test_txt_is_a_text_a_line(read: Callable[..., Records]) -> None:
         ("a.csv", "a\nx\n"),
         ("a.tsv", "a\nx\n"),
         ("a.conll", "x\n"),
+        ("a.auto", "ID=x\n(<L N NN NN x N>)\n"),
         ("a.txt", "x\n"),
     ],
 )

@@ -7,12 +7,13 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import Any, Literal, get_args
 
-from xtl.data.own import conll, jsons, tables
+from xtl.data.own import bucc, ccgbank, conll, jsons, tables
 from xtl.data.own.text import fault, lines, require_file
 
 Format = Literal[
-    "auto", "json", "jsonl", "csv", "tsv", "tsv-unquoted", "parquet", "conll", "conllu", "txt"
-]
+    "auto", "json", "jsonl", "csv", "tsv", "tsv-unquoted", "parquet", "conll", "conllu", "ccgbank",
+    "bucc", "txt",
+]  # fmt: skip
 Column = str | int
 """What a file calls a column: its name, or its number from 0 where columns have no names."""
 
@@ -21,7 +22,9 @@ Reader = Callable[[Path], Iterator[tuple[str, Any]]]
 
 DELIMITED: tuple[Format, ...] = ("csv", "tsv", "tsv-unquoted")
 _SUFFIXES: Mapping[str, Format] = {
-    f".{name}": name for name in get_args(Format) if name not in ("auto", "tsv-unquoted")
+    ".auto" if name == "ccgbank" else f".{name}": name
+    for name in get_args(Format)
+    if name not in ("auto", "tsv-unquoted", "bucc")
 }
 
 
@@ -33,7 +36,8 @@ def read_records(
     Without a `header` the columns of CSV and TSV are numbered. UserError, with the place, where
     the file is missing, empty, cut, or not of its format.
     """
-    require_file(path)
+    for file in files_of(path, format):
+        require_file(file)
     reader = _reader(format_of(path, format), header)
     none = True
     for place, record in reader(path):
@@ -41,6 +45,11 @@ def read_records(
         yield place, record
     if none:
         raise fault(path, "", "found no record, expected at least one")
+
+
+def files_of(path: Path, format: Format = "auto") -> list[Path]:
+    """What is read for a path: that file, or of `bucc` those whose names begin with it."""
+    return bucc.bucc_files(path) if format == "bucc" else [path]
 
 
 def format_of(path: PurePath, format: Format = "auto") -> Format:
@@ -73,6 +82,8 @@ def _reader(format: Format, header: bool) -> Reader:
         "parquet": tables.read_parquet,
         "conll": conll.read_conll,
         "conllu": conll.read_conllu,
+        "ccgbank": ccgbank.read_ccgbank,
+        "bucc": bucc.read_bucc,
         "txt": _read_txt,
     }
     return readers[format]

@@ -1,0 +1,1 @@
+"""XTREME's predictions, scores and averages. Nothing here needs torch or pandas."""

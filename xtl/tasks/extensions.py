@@ -1,0 +1,208 @@
+"""Extensions: what other distributions add to the catalogue, by an entry point. Torch-free.
+
+An entry point of the group `xtl.extensions` names a module that offers any of what `_OFFERS` lists
+(docs/extending.md shows each). All is taken into the catalogue's own dicts when that is imported; a
+name that is taken, a reference that leads nowhere, or a module that fails is one UserError that
+names the distribution.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, TypeVar, get_args
+
+from xtl.errors import UserError
+from xtl.tasks.entries import EvaluationSet, Target, Task
+from xtl.tasks.families import MAKERS, MODULES
+from xtl.tasks.forms import FORMS, LAYOUTS, OWN_FORM, Form
+from xtl.tasks.schema import COLUMNS, Kind
+
+GROUP = "xtl.extensions"
+
+Entry = TypeVar("Entry", Task, Target, EvaluationSet)
+
+
+@dataclass(frozen=True)
+class Extension:
+    """An installed module that offers something; `name` is its distribution's, with the version."""
+
+    name: str
+    offers: Any
+
+    def get(self, kind: str) -> Any:
+        return getattr(self.offers, kind, ())
+
+    def fault(self, place: str, words: str) -> UserError:
+        return UserError(f"extension {self.name}: {place}: {words}")
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The catalogue's own dicts, to be added to."""
+
+    tasks: dict[str, Task]
+    targets: dict[str, Target]
+    evaluation_sets: dict[str, EvaluationSet]
+    metrics: dict[str, tuple[str, ...]]
+    columns: dict[str, dict[str, Kind]] = field(default_factory=lambda: COLUMNS)
+    forms: dict[str, Form] = field(default_factory=lambda: FORMS)
+    layouts: list[tuple[str, str, str]] = field(default_factory=lambda: LAYOUTS)
+    families: dict[str, str] = field(default_factory=lambda: MODULES)
+    makers: dict[str, str] = field(default_factory=lambda: MAKERS)
+
+
+def versions() -> dict[str, str]:
+    """Distribution → version, of all that extend xtl. Loads none of them."""
+    dists = (point.dist for point in entry_points(group=GROUP))
+    return {dist.name: dist.version for dist in dists if dist is not None}
+
+
+@lru_cache(maxsize=1)
+def installed() -> tuple[Extension, ...]:
+    """By name. UserError for one that cannot be loaded."""
+    points = sorted(entry_points(group=GROUP), key=lambda point: (_name(point), point.name))
+    return tuple(map(_load, points))
+
+
+def _name(point: EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist else point.value
+
+
+def _load(point: EntryPoint) -> Extension:
+    had_torch = "torch" in sys.modules
+    try:
+        found = Extension(_name(point), point.load())
+    except Exception as error:
+        words = " ".join(str(error).split()) or "no words"
+        told = f"extension {_name(point)}: {point.value}: {type(error).__name__}: {words}"
+        raise UserError(told) from error
+    if "torch" in sys.modules and not had_torch:
+        raise found.fault(point.value, "found that it imports torch, expected a module that does "
+                          "not: a family's own module may")  # fmt: skip
+    if not any(hasattr(found.offers, kind) for kind in _OFFERS):
+        raise found.fault(point.value, f"found none of {', '.join(_OFFERS)}, expected one")
+    return found
+
+
+def take_in(extensions: Iterable[Extension], catalogue: Catalogue) -> None:
+    """Add all that is offered, kind by kind, so that one extension may build on another."""
+    known = list(extensions)
+    for kind, take in _OFFERS.items():
+        for extension in known:
+            try:
+                take(extension, catalogue)
+            except (TypeError, ValueError, AttributeError) as error:
+                words = " ".join(str(error).split())
+                raise extension.fault(kind, f"found what cannot be read: {words}") from error
+
+
+def _columns(extension: Extension, catalogue: Catalogue) -> None:
+    for family, columns in _named(extension, "COLUMNS").items():
+        _require_new(extension, "COLUMNS", family, catalogue.columns)
+        for column, kind in columns.items():
+            _require_known(extension, f"COLUMNS: {family}: {column}", kind, get_args(Kind))
+        catalogue.columns[family] = dict(columns)
+        own = Form(family, id="" if "id" in columns else "id")
+        catalogue.forms.setdefault(f"{OWN_FORM}{family}", own)
+
+
+def _metrics(extension: Extension, catalogue: Catalogue) -> None:
+    for family, names in _named(extension, "METRICS").items():
+        _require_new(extension, "METRICS", family, catalogue.metrics)
+        catalogue.metrics[family] = tuple(names)
+
+
+def _families(extension: Extension, catalogue: Catalogue) -> None:
+    for family, modules in _named(extension, "FAMILIES").items():
+        _require_new(extension, "FAMILIES", family, catalogue.families)
+        _require_known(extension, "COLUMNS", family, catalogue.columns)
+        _require_known(extension, "METRICS", family, catalogue.metrics)
+        catalogue.families[family], catalogue.makers[family] = modules
+
+
+def _forms(extension: Extension, catalogue: Catalogue) -> None:
+    for name, form in _named(extension, "FORMS").items():
+        _require_new(extension, "FORMS", name, catalogue.forms)
+        _require_known(extension, f"FORMS: {name}: family", form.family, catalogue.columns)
+        catalogue.forms[name] = form
+
+
+def _layouts(extension: Extension, catalogue: Catalogue) -> None:
+    for repo, configs, form in extension.get("LAYOUTS"):
+        _require_known(extension, f"LAYOUTS: {repo}: form", form, catalogue.forms)
+        catalogue.layouts.append((repo, configs, form))
+
+
+def _tasks(extension: Extension, catalogue: Catalogue) -> None:
+    for task in _entries(extension, "TASKS", Task, catalogue.tasks):
+        place = f"TASKS: {task.name}"
+        _require_known(extension, f"{place}: family", task.family, catalogue.families)
+        for table in task.tables:
+            _require_known(extension, f"{place}: form", table.form, catalogue.forms)
+        catalogue.tasks[task.name] = task
+
+
+def _sets(extension: Extension, catalogue: Catalogue) -> None:
+    kind = "EVALUATION_SETS"
+    for entry in _entries(extension, kind, EvaluationSet, catalogue.evaluation_sets):
+        place = f"{kind}: {entry.name}"
+        _require_known(extension, f"{place}: family", entry.family, catalogue.families)
+        _require_known(extension, f"{place}: form", entry.data.form, catalogue.forms)
+        metrics = catalogue.metrics[entry.family]
+        _require_known(extension, f"{place}: headline", entry.headline, metrics)
+        catalogue.evaluation_sets[entry.name] = entry
+
+
+def _targets(extension: Extension, catalogue: Catalogue) -> None:
+    for target in _entries(extension, "TARGETS", Target, catalogue.targets):
+        place = f"TARGETS: {target.name}"
+        _require_known(extension, f"{place}: task", target.task, catalogue.tasks)
+        family = catalogue.tasks[target.task].family
+        sets = [name for name, each in catalogue.evaluation_sets.items() if each.family == family]
+        if not target.evaluation_sets:
+            raise extension.fault(f"{place}: evaluation_sets", "found none, expected one or more")
+        for name in (*target.evaluation_sets, *target.secondary_sets):
+            _require_known(extension, f"{place}: evaluation_sets", name, sets)
+        catalogue.targets[target.name] = target
+
+
+_OFFERS: dict[str, Callable[[Extension, Catalogue], None]] = {
+    "COLUMNS": _columns,
+    "METRICS": _metrics,
+    "FAMILIES": _families,
+    "FORMS": _forms,
+    "LAYOUTS": _layouts,
+    "TASKS": _tasks,
+    "EVALUATION_SETS": _sets,
+    "TARGETS": _targets,
+}
+
+
+def _named(extension: Extension, kind: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = extension.get(kind) or {}
+    return found
+
+
+def _entries(
+    extension: Extension, kind: str, of: type[Entry], known: Mapping[str, Entry]
+) -> Iterable[Entry]:
+    for entry in extension.get(kind):
+        if not isinstance(entry, of):
+            found = f"found {type(entry).__name__}, expected {of.__name__}"
+            raise extension.fault(kind, found)
+        _require_new(extension, kind, entry.name, known)
+        yield entry
+
+
+def _require_new(extension: Extension, kind: str, name: str, known: Iterable[str]) -> None:
+    if name in known:
+        raise extension.fault(kind, f"found {name}, which is taken, expected a name of its own")
+
+
+def _require_known(extension: Extension, place: str, name: str, known: Iterable[str]) -> None:
+    if name not in known:
+        raise extension.fault(place, f"found {name!r}, expected one of {', '.join(known)}")
