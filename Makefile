@@ -40,6 +40,7 @@ help: ## This list
 	@echo
 	@echo "  MANIFEST=FILE ROOT=FOLDER CLUSTER=auto|slurm|local PROFILE=NAME DRY=1 JSON=1 ARGS=…"
 	@echo "  TORCH=cpu|cuda|existing PYTHON=/path/to/python3.11 VENV=.venv"
+	@echo "  PREDICTIONS=FOLDER LABELS=FOLDER for score"
 	@echo "  NAME=WORD for a profile, or for a Slurm testbed beside the one that has no name"
 
 prepare:  ## Bring model and data into the mirror, and lock them

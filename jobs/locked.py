@@ -36,7 +36,7 @@ def show_locked(manifest: Manifest, lock: Lock, console: Console) -> None:
     console.print(table)
     model = f"{lock.model.repo} {short(lock.model.revision)}"
     _say(console, f"model {model}: {lock.model.parameters:,} parameters")
-    for line in (*_faults(found), _verdict(manifest, lock)):
+    for line in (*_lm_head(manifest, lock), *_faults(found), _verdict(manifest, lock)):
         _say(console, line)
 
 
@@ -51,6 +51,15 @@ def _by_name(manifest: Manifest, lock: Lock) -> Tables:
 def _origin(tables: Sequence[LockedTable]) -> str:
     places = list(dict.fromkeys(f"{table.repo} {short(table.revision)}" for table in tables))
     return places[0] + (f" (+{len(places) - 1} more)" if places[1:] else "")
+
+
+def _lm_head(manifest: Manifest, lock: Lock) -> list[str]:
+    """Which head masked text is learnt with, where there is any."""
+    if not any(choice.masked_text for choice in manifest.intermediate):
+        return []
+    if lock.model.lm_head:
+        return [f"masked LM goes on with the LM head of {lock.model.repo}"]
+    return [f"masked LM begins with a new head: {lock.model.repo} comes without one"]
 
 
 def _faults(found: Tables) -> list[str]:

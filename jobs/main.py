@@ -45,13 +45,27 @@ def main() -> None:
     """Exit status 0: done; 1: something failed; 2: bad input, or a file or folder that cannot be
     used; 130: interrupted."""
     try:
-        app()
+        sys.exit(app(prog_name="xtl", standalone_mode=False))
+    except typer.TyperException as error:
+        _misused(error)
+    except typer.Abort:
+        sys.exit(130)
     except (UserError, SlurmSilentError, SlurmRefusedError) as error:
         _refuse(str(error))
     except OSError as error:
         _refuse(_line(error))
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _misused(error: typer.TyperException) -> NoReturn:
+    """Without a message it is a call without a verb, and the help has been shown."""
+    words = " ".join(error.format_message().split()).rstrip(".")
+    if not words:
+        sys.exit(error.exit_code)
+    context = getattr(error, "ctx", None)
+    where = context.command_path if context else "xtl"
+    _refuse(f"{words[0].lower()}{words[1:]} (`{where} --help` tells more)")
 
 
 def _refuse(line: str) -> NoReturn:

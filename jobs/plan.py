@@ -18,7 +18,7 @@ from xtl.sweep.bundles import make_bundles
 from xtl.sweep.forecast import Forecast, forecast
 from xtl.sweep.plan import Plan
 from xtl.sweep.provisional import provisional_lock
-from xtl.sweep.shard import Stage
+from xtl.sweep.shard import Stage, TrainSpec
 
 _STAGES: tuple[Stage, ...] = ("intermediate", "target", "evaluate")
 
@@ -122,6 +122,17 @@ def _cells(found: Plan) -> list[dict[str, Any]]:
     return [cell.model_copy(update=unknown).model_dump(mode="json") for cell in found.cells]
 
 
+def _heads(found: Plan) -> str:
+    """How many target trainings go on with a head, where any does."""
+    trained = [shard.spec for shard in found.shards.values() if shard.stage == "target"]
+    carried = sum(isinstance(spec, TrainSpec) and spec.head_of is not None for spec in trained)
+    if not carried:
+        return ""
+    return (
+        f"Heads: {carried} targets go on with their parent's, {len(trained) - carried} begin anew."
+    )
+
+
 def show(opened: Session, console: Console) -> None:
     found, costs = opened.plan, cost(opened)
     counts = Counter(shard.stage for shard in found.shards.values())
@@ -143,6 +154,7 @@ def _sentences(opened: Session, costs: Forecast | None) -> str:
         f"{len(found.cells)} cells ask for {found.wanted} shards; sharing saves {found.shared}. "
         f"{jobs} jobs; bundling ({opened.profile.bundling}) saves {len(found.shards) - jobs}."
     ]
+    lines += [_heads(found)] if _heads(found) else []
     lines.append(f"{opened.fit.reason}.")
     if costs:
         lines.append(

@@ -11,15 +11,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from jobs.columns import plain_table
 from jobs.options import Cluster, Json, Manifest, NothingToDry, Profile, Root, print_json, session
 from jobs.steps import Steps
-from xtl.report.numbers import plural
+from xtl.report.numbers import ABSENT, plural
 
 if TYPE_CHECKING:
     from xtl.evaluate.rescoring import Figure
     from xtl.report.rescoring import Rescored
 
-_ABSENT = "–"
 _STYLE = {"differs": "red", "gone": "red", "new": "cyan", "equal": ""}
 
 
@@ -35,8 +35,8 @@ def rescore(
     """Compute all metrics again from the stored predictions, and show where results differ.
 
     Needs no model and no GPU, but the mirror's rows, and torch to be installed. Changes nothing.
-    Exit status 1 where a figure is not what its predictions say; a metric that is new since the
-    result was written is shown as new, and is no difference.
+    Exit status 1 where a figure is not what its predictions say, and where predictions are missing
+    or were changed. A metric that is new since the result was written is no difference.
     """
     from xtl.report.rescoring import rescored
 
@@ -60,7 +60,7 @@ def show(found: Sequence[Rescored], every: bool, console: Console) -> None:
             console.print(Text(f"  {each.fault}", style="red"), soft_wrap=True)
         if shown:
             console.print(_table(each.set, shown))
-    console.print(Text(summary(found)))
+    console.print(Text(summary(found)), soft_wrap=True)
 
 
 def _shown(each: Rescored, every: bool) -> list[Figure]:
@@ -68,10 +68,7 @@ def _shown(each: Rescored, every: bool) -> list[Figure]:
 
 
 def _table(set_name: str, figures: Sequence[Figure]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in ("  set", "language", "metric", "stored", "again", "difference"):
-        right = heading in ("stored", "again", "difference")
-        table.add_column(heading, justify="right" if right else "left", no_wrap=True)
+    table = plain_table("  set", "language", "metric", right=("stored", "again", "difference"))
     for figure in figures:
         table.add_row(
             f"  {set_name}", figure.language, figure.metric, _number(figure.stored),
@@ -81,7 +78,7 @@ def _table(set_name: str, figures: Sequence[Figure]) -> Table:
 
 
 def _number(value: float | None) -> str:
-    return _ABSENT if value is None else f"{value:.4f}"
+    return ABSENT if value is None else f"{value:.4f}"
 
 
 def _difference(figure: Figure) -> str:
@@ -95,12 +92,15 @@ def summary(found: Sequence[Rescored]) -> str:
     counts = _counts(found)
     compared = counts.total() - counts["new"]
     differ = compared - counts["equal"]
-    figures, shards = plural(compared, "figure"), plural(len(found), "evaluation")
-    told = "all equal" if not differ else f"{counts['equal']:,} equal, {differ:,} not"
+    shards = sum(bool(each.figures) for each in found)
+    told = f"{plural(compared, 'figure')} of {plural(shards, 'evaluation')} compared"
+    if compared:
+        equal = f"{counts['equal']:,} equal, {differ:,} not" if differ else "all equal"
+        told = f"{told}: {equal}"
     new = f"; {counts['new']:,} new" if counts["new"] else ""
     faults = sum(bool(each.fault) for each in found)
-    faulty = f"; {faults:,} with predictions that are not as they were written" if faults else ""
-    return f"{figures} of {shards} compared: {told}{new}{faulty}"
+    faulty = f"; predictions of {faults:,} missing or changed" if faults else ""
+    return f"{told}{new}{faulty}"
 
 
 def _counts(found: Sequence[Rescored]) -> Counter[str]:

@@ -13,10 +13,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from jobs.columns import plain_table
 from jobs.options import Json, NothingToDry, print_json
 from xtl.analysis.xtreme.averages import ENGLISH, GROUPS, SCORED_BY, Averages
 from xtl.analysis.xtreme.folders import Scores, score_folders
 from xtl.analysis.xtreme.scoring import Score
+from xtl.report.numbers import ABSENT, plural
 from xtl.tasks.catalogue import EVALUATION_SETS
 
 Predictions = Annotated[
@@ -38,7 +40,6 @@ _HEADINGS = {
     "exact_match_unicode": "EM, Unicode",
     "f1_unicode": "F1, Unicode",
 }
-_ABSENT = "–"
 
 
 def score(
@@ -63,7 +64,7 @@ def score(
         console.print(_languages(languages), "")
     console.print(Text("XTREME's averages", style="bold"))
     console.print(_averages(found), "")
-    for line in (*_unanswered(found), *_left_out(found)):
+    for line in (*_unmatched(found), *_left_out(found)):
         console.print(Text(line))
 
 
@@ -92,7 +93,7 @@ def _languages(scores: Mapping[str, Score]) -> Table:
     """A row a language, and their means, of one task."""
     metrics = list(next(iter(scores.values())).metrics)
     headings = [_HEADINGS.get(metric, metric.replace("_", " ")) for metric in metrics]
-    table = _table("language", "examples", *headings)
+    table = plain_table("language", right=("examples", *headings), wrap=True)
     for code, each in scores.items():
         table.add_row(code, f"{each.examples:,}", *_numbers(each.metrics.values()))
     others = [each for code, each in scores.items() if code != ENGLISH]
@@ -106,7 +107,7 @@ def _languages(scores: Mapping[str, Score]) -> Table:
 def _averages(found: Scores) -> Table:
     """Groups and their tasks, of those that were asked for, and all nine."""
     own, chosen = found.averages, {*found.languages, *(pair.task for pair in found.absent)}
-    table = _table("", "score", "without en", "languages")
+    table = plain_table("", right=("score", "without en", "languages"), wrap=True)
     for group, tasks in GROUPS.items():
         for task in tasks:
             if task in chosen:
@@ -124,27 +125,23 @@ def _count(own: Averages, task: str) -> str:
     return f"{there} of {wanted}"
 
 
-def _table(first: str, *headings: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(first)
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True)
-    return table
-
-
 def _numbers(values: Iterable[float | None]) -> Iterator[str]:
     """As evaluate.py writes them, with two decimals."""
-    return (_ABSENT if value is None else f"{value:.2f}" for value in values)
+    return (ABSENT if value is None else f"{value:.2f}" for value in values)
 
 
-def _unanswered(found: Scores) -> Iterator[str]:
+def _unmatched(found: Scores) -> Iterator[str]:
+    """Questions without a prediction, and predictions without a question."""
     for task, languages in found.languages.items():
         for code, each in languages.items():
             if each.unanswered:
-                yield (
-                    f"{task}, {code}: {each.unanswered:,} of {each.examples:,} questions have no "
-                    "prediction and score 0."
-                )
+                verbs = ("has", "scores") if each.unanswered == 1 else ("have", "score")
+                asked = f"{each.unanswered:,} of {plural(each.examples, 'question')}"
+                yield f"{task}, {code}: {asked} {verbs[0]} no prediction and {verbs[1]} 0."
+            if each.unknown:
+                verb = "is for an id" if each.unknown == 1 else "are for ids"
+                told = f"{plural(each.unknown, 'prediction')} {verb}"
+                yield f"{task}, {code}: {told} that the labels do not have, and left out."
 
 
 def _left_out(found: Scores) -> Iterator[str]:

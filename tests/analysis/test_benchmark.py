@@ -56,7 +56,13 @@ def value(found: pd.DataFrame, series: str, size: str = "40", seed: int = 1) -> 
 def whole() -> Plan:
     """All nine tasks in all their languages."""
     names = ("xnli", "paws-x", "udpos", "panx", "xquad", "mlqa", "tydiqa")
-    return planned([{"task": name} for name in names], ("bucc2018", "tatoeba"), sizes=[0, 40])
+    pools = {"bucc2018": {"path": "bucc2018/{language}-en", "format": "bucc"}}
+    return planned(
+        [{"task": name} for name in names],
+        ("bucc2018", "tatoeba"),
+        sizes=[0, 40],
+        evaluation_data=pools,
+    )
 
 
 def test_question_answering_is_scored_by_the_mean_of_exact_match_and_f1() -> None:

@@ -14,7 +14,7 @@ from tests.evaluate.ranks import evaluate_on_ranks
 from tests.evaluate.runs import run
 from tests.tasks.records import PARAGRAPHS, question
 from xtl.errors import UserError
-from xtl.evaluate.evaluator import degenerate, evaluate
+from xtl.evaluate.evaluator import asked_places, degenerate, evaluate, require_classes
 from xtl.sweep.shard import HeldOut
 from xtl.tasks.family import Asked, Prediction
 from xtl.tasks.qa_metrics import METRICS
@@ -285,3 +285,30 @@ def test_a_checkpoint_without_the_tasks_head_is_one_clear_line(
 def test_span_qa_without_a_task_is_one_clear_line(checkpoint: Path, questions: Questions) -> None:
     with pytest.raises(UserError, match="own-set: span-qa needs a trained head"):
         run(make_job(checkpoint, questions, head_task=None))
+
+
+def test_a_head_with_other_classes_than_the_set_names_is_refused(
+    checkpoint: Path, questions: Questions
+) -> None:
+    spec = make_job(checkpoint, questions).spec.model_copy(
+        update={"family": "sentence-pair", "labels": ("yes", "no")}
+    )
+    require_classes(spec, ("yes", "no"))
+    with pytest.raises(UserError, match="found a head for no, yes, expected one for yes, no"):
+        require_classes(spec, ("no", "yes"))
+
+
+def test_fewer_rows_are_at_the_same_places_in_every_language(
+    checkpoint: Path, questions: Questions
+) -> None:
+    whole = make_job(checkpoint, questions)
+    job = replace(whole, spec=whole.spec.model_copy(update={"examples": 2}))
+    asked = [asked_places(job.spec, pool) for pool in job.pools.values()]
+    places = {tuple(found.tolist()) for found in asked if found is not None}
+    assert len(places) == 1
+    outcome = run(job)
+    for language in questions:
+        said = [each for each in outcome.predictions if each.language == language]
+        assert [each.example_id for each in said] == [
+            questions[language][place]["id"] for place in next(iter(places))
+        ]

@@ -45,6 +45,7 @@ def asking(set_name: str, language: str) -> EvaluateSpec:
         model=ModelRef(repo="own/model", revision="1", fingerprint="hash"),
         parent=None,
         data=((language, table),),
+        labels=entry.labels,
         decoding=entry.decoding,
         precision="fp32",
     )

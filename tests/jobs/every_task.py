@@ -90,6 +90,11 @@ def intermediate(folder: Path, examples: int) -> dict[str, Any]:
             {"training": one, "evaluation": other, "because": "the same development split"}
             for one in ("squad-v1.1", "squad-v2", "anli+", "mnli")
             for other in ("squad-v1.1-dev", "squad-v2-dev")
+        ]
+        + [
+            {"training": one, "evaluation": f"{other}-dev", "because": "the same development split"}
+            for one, other in [(name, name) for name in NINE if "squad" not in name]
+            + [("anli+", "mnli")]
         ],
     }  # fmt: skip
 
@@ -115,7 +120,8 @@ def targets(train_on: int) -> dict[str, Any]:
             for one in ("squad-v1.1", "tydiqa")
             for other in ("xquad", "mlqa", "tydiqa")
             if {one, other} != {"squad-v1.1", "tydiqa"}
-        ],
+        ]
+        + [{"training": "paws-x", "evaluation": "paws-x", "because": "the same split"}],
     }
 
 

@@ -71,6 +71,10 @@ def manifest(folder: Path) -> dict[str, Any]:
         "accept_overlap": [
             {"training": name, "evaluation": "squad-v1.1-dev", "because": "the same rows"}
             for name in (*TASKS, "text")
+        ]
+        + [
+            {"training": name, "evaluation": f"{name}-dev", "because": "the same rows"}
+            for name in ("mnli", "hellaswag", "ccg")
         ],
     }  # fmt: skip
 

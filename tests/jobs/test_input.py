@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.test_packaging import VERBS
+
 pytestmark = pytest.mark.slow  # a process each
 
 ROOT = Path(__file__).parents[2]
+OPTIONS = {verb: [name for each in VERBS[verb].params for name in each.opts] for verb in VERBS}
 DEMO = str(ROOT / "jobs" / "manifests" / "demo.yaml")
 
 
@@ -26,9 +29,10 @@ def xtl(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize(
-    "verb", ["prepare", "plan", "sweep", "status", "resubmit", "collect", "report"]
-)
+OF_A_SWEEP = [verb for verb in VERBS if "--manifest" in OPTIONS[verb]]
+
+
+@pytest.mark.parametrize("verb", OF_A_SWEEP)
 def test_a_wrong_manifest_is_one_line_and_status_2(verb: str, tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text("name: m\nsizes: [-1]\n")
     done = xtl(verb, "--manifest", "m.yaml", "--cluster", "local", cwd=tmp_path)
@@ -114,5 +118,46 @@ def test_a_root_that_cannot_be_written_is_one_line_with_the_path(root: str, tmp_
 def test_help_names_every_verb() -> None:
     done = xtl("--help")
     assert done.returncode == 0
-    for verb in ("prepare", "plan", "sweep", "status", "resubmit", "collect", "report"):
-        assert verb in done.stdout
+    for verb in VERBS:
+        assert f" {verb} " in done.stdout
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_of_a_verb_names_its_options(verb: str) -> None:
+    done = xtl(verb, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"Usage: xtl {verb} " in done.stdout
+    assert "--json" in done.stdout
+
+
+def test_without_a_verb_the_help_is_shown_and_the_status_is_2() -> None:
+    done = xtl()
+    assert (done.returncode, done.stderr) == (2, "")
+    assert done.stdout.strip() == xtl("--help").stdout.strip()
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_an_option_that_a_verb_does_not_have_is_one_line_and_status_2(verb: str) -> None:
+    done = xtl(verb, "--nonesuch")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"xtl: no such option: --nonesuch (`xtl {verb} --help` tells more)\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (
+            ["scroe"],
+            "no such command 'scroe'. Did you mean 'score', 'rescore'? (`xtl --help` tells more)",
+        ),
+        (["--nonesuch"], "no such option: --nonesuch (`xtl --help` tells more)"),
+        (
+            ["plan", "moon"],
+            "got unexpected extra argument(s) (moon) (`xtl plan --help` tells more)",
+        ),
+        (["plan", "--root"], "option '--root' requires an argument (`xtl --help` tells more)"),
+    ],
+)
+def test_words_that_make_no_call_are_one_line_and_status_2(words: list[str], line: str) -> None:
+    done = xtl(*words)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"xtl: {line}\n")

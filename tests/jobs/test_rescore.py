@@ -124,6 +124,26 @@ def test_predictions_of_other_rows_are_a_fault_of_their_shard_alone(finished: Be
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kept", [None, 100])
+def test_predictions_that_are_missing_or_cut_are_a_fault_and_not_passed_over(
+    kept: int | None, finished: Bench
+) -> None:
+    path = result_of(finished, "lookup-qa").with_name("predictions.parquet")
+    size, expected = path.stat().st_size, "found no file"
+    if kept is None:
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:kept])
+        expected = f"found {kept} bytes"
+    status, found = said(finished)
+    assert (status, found["evaluations"], found["figures"]) == (1, 6, [])
+    assert [fault["shard"] for fault in found["faults"]] == [path.parent.name]
+    assert found["faults"][0]["line"] == f"{path}: {expected}, expected {size:,} bytes"
+    told = finished.run("rescore").stdout.splitlines()[-1]
+    assert "of 5 evaluations compared: all equal; predictions of 1 missing or changed" in told
+
+
+@pytest.mark.slow
 def test_a_sweep_that_has_no_lock_is_one_line_and_status_2(prepared: Bench, tmp_path: Path) -> None:
     bench = prepared.copy(tmp_path)
     (bench.root / "lock.json").unlink()
@@ -191,7 +211,7 @@ def test_a_fault_is_said_whole_below_the_shards_name(evaluation: Shard) -> None:
     lines = printed([Rescored(evaluation, fault=fault)])
     assert lines[:2] == [evaluation.name, f"  {fault}"]
     assert summary([Rescored(evaluation, fault=fault)]).endswith(
-        "1 with predictions that are not as they were written"
+        "0 figures of 0 evaluations compared; predictions of 1 missing or changed"
     )
 
 

@@ -115,7 +115,7 @@ def test_every_language_of_a_task_has_its_metrics_and_its_count(
     assert set(languages) == set(EVALUATION_SETS["tydiqa"].languages)
     half = {"exact_match": 50, "f1": 50, "exact_match_unicode": 50, "f1_unicode": 50}
     for found in languages.values():
-        assert found == {"metrics": half, "examples": 2, "unanswered": 0}
+        assert found == {"metrics": half, "examples": 2, "unanswered": 0, "unknown": 0}
 
 
 def test_scores_stand_with_and_without_english(
@@ -161,13 +161,18 @@ def test_a_task_that_is_missing_is_said_and_left_out(
     assert "xquad" in lines
 
 
-def test_questions_without_a_prediction_are_said(
+def test_questions_without_a_prediction_and_predictions_without_a_question_are_said(
     folders: Folders, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = folders.predictions / "tydiqa" / "test-te.json"
     path.write_text('{"1": "నాసిక్"}', encoding="utf-8")
-    lines = as_text(folders, capsys, task=["tydiqa"], language=["te"])
-    assert "tydiqa, te: 1 of 2 questions have no prediction and score 0." in lines
+    path = folders.predictions / "tydiqa" / "test-fi.json"
+    path.write_text('{"1": "Kemi", "2": "1998", "x": "", "y": ""}', encoding="utf-8")
+    lines = as_text(folders, capsys, task=["tydiqa"], language=["te", "fi"])
+    assert (
+        "tydiqa, fi: 2 predictions are for ids that the labels do not have, and left out." in lines
+    )
+    assert "tydiqa, te: 1 of 2 questions has no prediction and scores 0." in lines
 
 
 def test_the_tables_fit_80_columns(
@@ -224,5 +229,5 @@ def test_a_malformed_line_is_one_line_and_status_2(folders: Folders) -> None:
 @pytest.mark.slow
 def test_the_verb_needs_both_folders(folders: Folders) -> None:
     done = xtl("score", "--predictions", str(folders.predictions))
-    assert done.returncode == 2
-    assert "--labels" in done.stderr
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "xtl: missing option '--labels' (`xtl score --help` tells more)\n"

@@ -74,12 +74,22 @@ MIXED = {
         {"task": "hellaswag"},
     ],
     "retrieval": [{"set": "tatoeba", "languages": ["de", "sw"]}, {"set": "bucc2018"}],
+    "evaluation_data": {"bucc2018": {"path": "bucc2018/{language}-en", "format": "bucc"}},
     "primary": {
         "task": "hellaswag", "arm": "epochs", "target": "xnli", "languages": ["sw"],
         "metric": "accuracy",
     },
 }  # fmt: skip
 """Pairs, question answering, tags, choices in English alone, retrieval and mining."""
+
+ENGLISH = {
+    **MIXED,
+    "targets": [{"task": "hellaswag"}],
+    "retrieval": [],
+    "evaluation_data": {},
+    "primary": None,
+}
+"""One target in English alone."""
 
 NINE = {
     **MIXED,

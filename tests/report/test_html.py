@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.analysis.runs import CONTROL, evaluation, manifest
-from tests.report.sweeps import MIXED, catalogue_data, demo, report_data, with_state
+from tests.report.sweeps import ENGLISH, MIXED, catalogue_data, demo, report_data, with_state
 from xtl.analysis.coverage import ShardState
 from xtl.analysis.table import Difference, build_table
 from xtl.data.leakage import Overlap
@@ -255,8 +255,7 @@ def test_a_page_of_all_kinds_of_task_is_well_formed_and_has_xtremes_averages() -
 
 
 def test_a_page_of_english_alone_has_no_pictures_of_groups_or_languages() -> None:
-    body = {**MIXED, "targets": [{"task": "hellaswag"}], "retrieval": [], "primary": None}
-    page = render(catalogue_data(body))
+    page = render(catalogue_data(ENGLISH))
     titles = [figure.findtext("h3") for figure in parse(page).iter("figure")]
     assert titles == ["Accuracy in English", "Gain over no intermediate training"]
     assert "By language" not in page

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from tests.analysis.runs import CONTROL, evaluation, manifest
-from tests.report.sweeps import MIXED, catalogue_data, demo, report_data
+from tests.report.sweeps import ENGLISH, MIXED, catalogue_data, demo, report_data
 from xtl.report.data import ReportData
 from xtl.report.terminal import show
 from xtl.sweep.plan import make_plan
@@ -112,8 +112,7 @@ def test_every_kind_of_task_has_a_table_that_fits() -> None:
 
 
 def test_a_set_in_english_alone_has_its_range_and_gain_and_no_groups() -> None:
-    english = {**MIXED, "targets": [{"task": "hellaswag"}], "retrieval": [], "primary": None}
-    data = catalogue_data(english)
+    data = catalogue_data(ENGLISH)
     text = printed(data)
     assert "en range" in text
     assert "Low-resource" not in text

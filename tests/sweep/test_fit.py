@@ -313,3 +313,22 @@ def test_a_zero_stage_is_auto_or_one_of_four() -> None:
 def test_a_lock_without_heads_is_read_and_gives_the_safer_choice() -> None:
     old = LockedModel.model_validate(LARGE.model_dump(exclude={"heads"}))
     assert fitted(manifest(ranks=4), 16, model=old).micro_batch <= chosen(16, ranks=4)[1]
+
+
+def test_the_choices_of_an_example_are_counted_and_never_parted() -> None:
+    """CommonsenseQA: four examples of five choices are twenty sequences."""
+    target = {"task": "commonsenseqa", "training": {"batch_size": 4, "max_length": 384}}
+    body = DATA | {"intermediate": [], "sizes": [0], "primary": None, "targets": [target]}
+    body |= {"engine": {}, "model": {"repo": LARGE.repo}}
+
+    def found(memory_gib: float | None, device: Device = "gpu") -> Fit:
+        return fitted(parse_manifest(yaml.safe_dump(body), "m.yaml"), memory_gib, device)
+
+    assert (found(80).zero_stage, found(80).micro_batch, found(80).accumulation) == (0, 32, 1)
+    assert found(24).zero_stage == 1
+    assert found(24).micro_batch >= 5
+    assert found(None, "cpu").accumulation == 4  # one example at a time in eight places
+
+
+def test_a_masked_lm_heads_scores_take_memory() -> None:
+    assert load(pieces=250_002).activations(8) > load().activations(8) + 0.15 * 384 * 8 * 3e-3

@@ -10,6 +10,7 @@ from tests.conftest import lock_for
 from tests.sweep.manifests import manifest
 from xtl.data.leakage import Overlap
 from xtl.errors import UserError
+from xtl.sweep.choices import Accepted
 from xtl.sweep.leaks import leaks, require_accepted
 from xtl.sweep.lock import Lock, pair_of
 from xtl.sweep.manifest import Manifest
@@ -86,6 +87,22 @@ def test_a_table_that_is_trained_on_and_asked_is_held_against_itself() -> None:
     asked = manifest(intermediate=tasks, targets=targets, training_data={"squad-v1.1": same})
     ((training, (evaluation,)),) = passage_pairs(asked).items()
     assert training.ref == evaluation.ref
+
+
+def test_rows_that_are_trained_on_and_asked_are_a_leak_in_every_family() -> None:
+    same = {"repo": "Rowan/hellaswag", "split": "validation"}
+    asked = manifest(
+        intermediate=[{"task": "hellaswag"}],
+        sizes=[0, 8],
+        targets=[{"task": "hellaswag"}],
+        training_data={"hellaswag": same},
+    )
+    with pytest.raises(UserError, match=r"leakage: Rowan/hellaswag.*found the same 4,096 rows"):
+        make_plan(asked, lock_for(asked))
+    accepted = {"training": "hellaswag", "evaluation": "hellaswag-dev", "because": "a test"}
+    require_accepted(
+        asked.model_copy(update={"accept_overlap": (Accepted(**accepted),)}), lock_for(asked)
+    )
 
 
 def test_accepting_one_pair_accepts_no_other() -> None:

@@ -59,7 +59,9 @@ def test_a_place_that_is_none_is_named_by_its_number(places: Any, words: str) ->
 def test_text_and_translations_have_one_place() -> None:
     places = [{"path": "a.{language}.txt"}, {"path": "b.{language}.txt"}]
     tasks = [{"task": "mnli", "masked_text": {"corpus": "wiki", "languages": ["sw", "te"]}}]
-    with pytest.raises(UserError, match=r"training_data.wiki: found 2 places, expected one"):
+    with pytest.raises(
+        UserError, match=r"training_data.wiki: found 2 places, expected one place, "
+    ):
         manifest(intermediate=tasks, training_data={"wiki": places})
 
 

@@ -241,3 +241,15 @@ def test_mined_pools_are_never_cut() -> None:
     retrieval = [{"set": "bucc2018", "evaluate_on": 100}]
     with pytest.raises(UserError, match=r"evaluate_on: found a count, expected none: pools"):
         planned(retrieval=retrieval)
+
+
+def test_the_layer_that_retrieval_reads_is_the_manifests() -> None:
+    def layers(layer: int | None) -> set[int | None]:
+        plan = planned(retrieval=[{"set": "lookup-pairs", "layer": layer}])
+        found = [spec for spec in specs(plan, "evaluate") if spec.family == "retrieval"]
+        return {spec.decoding.layer for spec in found}
+
+    assert layers(12) == {12}
+    assert layers(None) == {None}
+    with pytest.raises(UserError, match=r"lookup-pairs.layer: found 13, expected at most the 12"):
+        layers(13)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import DEMO, lock_for
 from xtl.errors import UserError
+from xtl.sweep.needs import needs
 from xtl.sweep.plan import make_plan
 from xtl.sweep.reading import parse_manifest, read_manifest
 from xtl.sweep.shard import Shard
@@ -272,3 +273,116 @@ def test_a_target_that_follows_nothing_is_refused() -> None:
 def test_passes_are_limited_only_where_updates_are_fixed() -> None:
     arm = {"name": "epochs", "fixed": "epochs", "max_epochs": 5}
     assert "`max_epochs:` only with `fixed: updates`" in changed(arms=[arm], primary=None)
+
+
+# -- places -------------------------------------------------------------------------------------
+POOL = {"repo": "xtl/bucc2018-zh-en-dev-pool", "config": "gold", "split": "validation"}
+MINED = [{"set": "bucc2018", "languages": ["zh"]}]
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("a.json", "found 'a.json', expected a mapping such as {path: file.jsonl}"),
+        (None, "found None, expected a mapping such as {path: file.jsonl}"),
+        ([], "found [], expected one or more places"),
+    ],
+)
+def test_a_place_that_is_no_mapping_is_refused(place: Any, words: str) -> None:
+    assert changed(training_data={"lookup-pool": place}) == (
+        f"m.yaml: training_data.lookup-pool: {words}"
+    )
+
+
+def test_one_of_several_places_that_is_no_mapping_is_named_by_its_number() -> None:
+    assert changed(training_data={"lookup-pool": [{"path": "a.json"}, "b.json"]}) == (
+        "m.yaml: training_data.lookup-pool.1: found 'b.json', "
+        "expected a mapping such as {path: file.jsonl}"
+    )
+
+
+def test_an_evaluation_set_has_one_place() -> None:
+    line = changed(evaluation_data={"lookup-qa": [{"path": "a.json"}]})
+    assert line.startswith("m.yaml: evaluation_data.lookup-qa: found [")
+    assert line.endswith(", expected one place, with {language} in its path")
+
+
+def test_pools_to_be_mined_must_be_brought() -> None:
+    line = changed(retrieval=MINED)
+    assert line == (
+        "m.yaml: evaluation_data: found nothing for bucc2018, which no hub has, expected BUCC "
+        "2018's own files (`evaluation_data: "
+        '{bucc2018: {path: "bucc2018/{language}-en", format: bucc}}`, docs/own-data.md); '
+        "bucc2018-pairs takes the pairs alone, for a figure that is not XTREME's"
+    )
+
+
+def test_the_line_that_asks_for_pools_has_the_place_that_does() -> None:
+    said = changed(retrieval=MINED).split("`")[1]
+    found = parse_manifest(yaml.safe_dump(DATA | {"retrieval": MINED} | yaml.safe_load(said)), "m")
+    assert found.evaluation_data["bucc2018"].format == "bucc"
+
+
+def test_pools_of_a_hub_are_read_in_their_own_form() -> None:
+    text = yaml.safe_dump(DATA | {"retrieval": MINED, "evaluation_data": {"bucc2018": POOL}})
+    asked = parse_manifest(text, "m.yaml")
+    (ref,) = [need.ref for need in needs(asked) if need.name == "bucc2018"]
+    assert (ref.repo, ref.config, ref.split, ref.form) == (*POOL.values(), "bucc-pools")
+
+
+def test_the_hub_s_pairs_in_place_of_pools_are_read_in_the_form_that_refuses_them() -> None:
+    pairs = {"repo": "google/xtreme", "config": "bucc18.{language}"}
+    text = yaml.safe_dump(DATA | {"retrieval": MINED, "evaluation_data": {"bucc2018": pairs}})
+    (ref,) = [need.ref for need in needs(parse_manifest(text, "m")) if need.name == "bucc2018"]
+    assert (ref.config, ref.form) == ("bucc18.zh", "bucc")
+
+
+BUCC = {"path": "a/zh-en", "format": "bucc"}
+
+
+def test_bucc_s_format_is_for_what_is_mined() -> None:
+    expected = "found 'bucc', expected it only of sets that are mined"
+    assert changed(training_data={"lookup-pool": BUCC}) == (
+        f"m.yaml: training_data.lookup-pool.format: {expected}"
+    )
+    assert changed(evaluation_data={"lookup-qa": BUCC | {"path": "{language}-en"}}) == (
+        f"m.yaml: evaluation_data.lookup-qa.format: {expected}"
+    )
+
+
+def test_bucc_s_columns_are_known() -> None:
+    mapped = BUCC | {"columns": {"text": "sentence"}}
+    line = changed(retrieval=MINED, evaluation_data={"bucc2018": mapped})
+    assert line == (
+        "m.yaml: evaluation_data.bucc2018: "
+        "expected `columns` not with `format: bucc`, whose columns are known"
+    )
+
+
+# -- values -------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"head": "foo"}, "head: found 'foo', expected 'new' or 'carried'"),
+        ({"train_on": "10%"}, "train_on: found '10%', expected a whole number"),
+        ({"train_on": 1.5}, "train_on: found 1.5, expected a whole number"),
+        ({"train_on": [1]}, "train_on: found [1], expected a whole number"),
+        ({"train_on": True}, "train_on: found True, expected a whole number greater than 0"),
+        ({"secondary": "maybe"}, "secondary: found 'maybe', expected true or false"),
+        ({"training": 3}, "training: found 3, expected a mapping of keys"),
+        ({"training": {"dropout": "low"}}, "training.dropout: found 'low', expected a number"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused_in_plain_words(
+    change: dict[str, Any], words: str
+) -> None:
+    assert changed(targets=[DATA["targets"][0] | change]) == f"m.yaml: targets.0.{words}"
+
+
+def test_a_list_without_entries_is_refused_in_plain_words() -> None:
+    assert changed(sizes=[]) == "m.yaml: sizes: found [], expected one entry or more"
+
+
+def test_a_cap_is_for_several_tasks() -> None:
+    line = changed(intermediate=[DATA["intermediate"][0] | {"cap": 5}])
+    assert line == ("m.yaml: intermediate.0.cap: found 5 beside one task, expected it with `tasks`")

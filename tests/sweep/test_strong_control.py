@@ -76,6 +76,17 @@ def test_it_starts_from_the_arm_s_own_intermediate_trainings() -> None:
     assert intermediates(planned()) == intermediates(make_plan(manifest(), None))
 
 
+def test_a_target_of_several_tables_is_refused_with_a_way_out() -> None:
+    asked: dict[str, Any] = {
+        "targets": [{"task": "anli+"}],
+        "strong_control": CONTROL | {"targets": ["anli+"]},
+    }
+    found = r"strong_control.targets: found anli\+, which trains on 5 tables, expected one"
+    with pytest.raises(UserError, match=found + r".*: put one place under training_data.anli\+"):
+        make_plan(manifest(**asked), None)
+    make_plan(manifest(**asked, training_data={"anli+": {"path": "nli.jsonl"}}), None)
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from xtl.tasks import bitext
 from xtl.tasks.bitext import Pairs, best_pairs
 
 Vectors = NDArray[np.float32]
@@ -140,3 +142,13 @@ def test_the_length_of_vectors_has_no_say(pools: tuple[int, int, int], power: in
     after = best_pairs(foreign * scales, english * np.float32(0.5), 4)
     assert as_tuples(after) == as_tuples(before)
     assert after.margins.tolist() == before.margins.tolist()
+
+
+def test_a_device_finds_the_neighbours_that_faiss_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The way that a GPU takes, here on a CPU, a few queries at a time."""
+    draw = np.random.default_rng(0)
+    index, queries = (draw.normal(size=(size, 16)).astype(np.float32) for size in (50, 30))
+    monkeypatch.setattr(bitext, "_SCORES", 50 * 7)
+    found = bitext.nearest_on(torch.device("cpu"), index, queries, 4)
+    assert np.array_equal(found, bitext._nearest(index, queries, 4))
+    assert bitext.nearest_on(torch.device("cpu"), index[:3], queries, 4).shape == (30, 3)

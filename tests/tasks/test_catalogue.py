@@ -94,8 +94,7 @@ def test_every_language_of_the_catalogue_is_known() -> None:
 
 def test_every_table_is_read_by_the_known_form_its_repo_and_of_its_family() -> None:
     for family, ref in all_tables():
-        if ref.form != "bucc":  # the hub's gold pairs alone cannot be mined, and it says so
-            assert ref.form == known_form(ref.repo, ref.config)
+        assert ref.form == known_form(ref.repo, ref.config)
         assert FORMS[ref.form].family == family
         assert "{" not in ref.config + ref.split + ref.part
 
@@ -129,11 +128,12 @@ def test_anli_plus_is_snli_mnli_and_three_rounds_of_anli() -> None:
     assert TASKS["anli+"].labels == TASKS["mnli"].labels
 
 
-def test_ccgbank_has_no_table_as_its_licence_lets_nobody_give_it_away() -> None:
+def test_ccgbank_and_bucc_s_pools_have_no_table_as_no_hub_has_them() -> None:
     assert [name for name, task in TASKS.items() if not task.tables] == ["ccg"]
     sets = [name for name, entry in EVALUATION_SETS.items() if not entry.data.repo]
-    assert sets == ["ccg-dev", "ccg-held-out"]
-    assert {FORMS[EVALUATION_SETS[name].data.form].family for name in sets} == {"tagging"}
+    assert sets == ["bucc2018", "ccg-dev", "ccg-held-out"]
+    families = {FORMS[EVALUATION_SETS[name].data.form].family for name in sets}
+    assert families == {"tagging", "mining"}
 
 
 @pytest.mark.parametrize(

@@ -13,15 +13,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from tests.bench import ROOT
 from tests.extending import install, install_the_document_s
 from xtl.errors import UserError
+from xtl.sweep.places import DataName
 from xtl.tasks.catalogue import EVALUATION_SETS, METRICS, TARGETS, TASKS
-from xtl.tasks.entries import DatasetRef, Task
+from xtl.tasks.entries import DatasetRef, EvaluationSet, Target, Task
+from xtl.tasks.entry_checks import faults
 from xtl.tasks.extensions import Catalogue, Extension, take_in
 from xtl.tasks.families import MAKERS, MODULES
 from xtl.tasks.forms import FORMS, LAYOUTS, Form
+from xtl.tasks.languages import LANGUAGES, Language
 from xtl.tasks.schema import COLUMNS, problem
 
 TASK = replace(TASKS["mnli"], name="news")
@@ -34,10 +38,15 @@ FAMILY: dict[str, Any] = {
 }
 
 
+def odd(entry: Task | Target | EvaluationSet, **values: Any) -> object:
+    """With values of types that it should not have."""
+    return replace(entry, **values)
+
+
 def catalogue() -> Catalogue:
     return Catalogue(
         dict(TASKS), dict(TARGETS), dict(EVALUATION_SETS), dict(METRICS), dict(COLUMNS),
-        dict(FORMS), list(LAYOUTS), dict(MODULES), dict(MAKERS),
+        dict(FORMS), list(LAYOUTS), dict(MODULES), dict(MAKERS), dict(LANGUAGES),
     )  # fmt: skip
 
 
@@ -69,6 +78,34 @@ def test_one_extension_may_build_on_another_whatever_their_order() -> None:
 def test_a_layout_is_known_by_its_form() -> None:
     offers = {"FORMS": {"mine": Form("sentence-pair")}, "LAYOUTS": [("me/*", "*", "mine")]}
     assert taken(offers).layouts[-1] == ("me/*", "*", "mine")
+
+
+def test_a_language_comes_with_the_set_that_asks_in_it() -> None:
+    hausa = Language("ha", "Hausa", "Latin", 0.3)
+    found = taken(
+        {"EVALUATION_SETS": [replace(SET, languages=("ha",))]}, {"LANGUAGES": {"ha": hausa}}
+    )
+    assert found.languages["ha"] == hausa
+    assert found.evaluation_sets["news-test"].languages == ("ha",)
+
+
+@pytest.mark.parametrize("entries", [TASKS, TARGETS, EVALUATION_SETS])
+def test_xtl_s_own_entries_are_sound(entries: Mapping[str, Any]) -> None:
+    own = [each for name, each in entries.items() if not name.endswith("-held-out")]
+    assert [(each.name, list(faults(each))) for each in own if list(faults(each))] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["news", "anli+", "a.b_c-1", "n" * 64, "n" * 65, "", "My", "a b", "-a", "a/b", "a\n", "é"],
+)
+def test_a_name_is_taken_where_a_manifest_can_say_it(name: str) -> None:
+    try:
+        TypeAdapter(DataName).validate_python(name)
+        can_be_said = True
+    except ValidationError:
+        can_be_said = False
+    assert (not list(faults(replace(TASK, name=name)))) == can_be_said
 
 
 BAD: list[tuple[dict[str, Any], str]] = [
@@ -112,6 +149,74 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"FORMS": {"squad": Form("span-qa")}}, "FORMS: found squad, which is taken"),
     ({"FORMS": {"mine": Form("grading")}}, "FORMS: mine: family: found 'grading', expected one of"),
     ({"LAYOUTS": [("me/*", "*", "mine")]}, "LAYOUTS: me/*: form: found 'mine', expected one of"),
+    (
+        {"EVALUATION_SETS": [replace(SET, family="masked-lm", headline="f1")]},
+        "news-test: family: found 'masked-lm', expected one of span-qa",
+    ),
+    (
+        {"TASKS": [replace(TASK, family="masked-lm", tables=(), labels=())], "TARGETS": [TARGET]},
+        "evaluation_sets: found 'news-test', and no set of family 'masked-lm', expected one",
+    ),
+    ({"METRICS": {"grading": ()}}, "METRICS: grading: found (), expected names of metrics"),
+    ({"METRICS": {"grading": "error"}}, "grading: found 'error', expected names of metrics"),
+    (
+        {"FORMS": {"mine": Form("sentence-pair")}, "LAYOUTS": [{}]},
+        "LAYOUTS: found what cannot be read: not enough",
+    ),
+    (
+        {"TASKS": [replace(TASK, name="my news")]},
+        "TASKS: my news: name: found 'my news', expected 1 to 64 of a-z, 0-9,",
+    ),
+    ({"EVALUATION_SETS": [replace(SET, name="mnli-held-out")]}, "and not -held-out at the end"),
+    (
+        {"TASKS": [replace(TASK, tables=(DatasetRef("a/b", "c", "train", "squad"),))]},
+        "form: found 'squad', which is of family 'span-qa', expected one of 'sentence-pair'",
+    ),
+    (
+        {"EVALUATION_SETS": [replace(SET, data=DatasetRef("a/b", "c", "test", "panx"))]},
+        "form: found 'panx', which is of family 'tagging', expected one of 'sentence-pair'",
+    ),
+    ({"TASKS": [odd(TASK, epochs="3")]}, "epochs: found '3', expected a whole number above 0"),
+    ({"TASKS": [replace(TASK, rows=0)]}, "rows: found 0, expected a whole number above 0"),
+    ({"TASKS": [replace(TASK, tokens=-1.5)]}, "tokens: found -1.5, expected a number above 0"),
+    ({"TASKS": [odd(TASK, recipe={})]}, "recipe: found {}, expected a Recipe"),
+    ({"TASKS": [odd(TASK, labels="yes")]}, "labels: found 'yes', expected a tuple of names"),
+    ({"TASKS": [replace(TASK, choices=0)]}, "choices: found 0, expected a whole number above 0"),
+    ({"TARGETS": [replace(TARGET, epochs=True)]}, "epochs: found True, expected a whole number"),
+    (
+        {"TARGETS": [odd(TARGET, task="mnli", evaluation_sets="xnli")]},
+        "TARGETS: news: evaluation_sets: found 'xnli', expected a tuple of names, each once",
+    ),
+    (
+        {"EVALUATION_SETS": [replace(SET, languages=())]},
+        "languages: found (), expected a tuple of languages' codes, each once",
+    ),
+    ({"EVALUATION_SETS": [odd(SET, languages="en")]}, "languages: found 'en', expected a tuple"),
+    ({"EVALUATION_SETS": [replace(SET, languages=("en", "en"))]}, "expected a tuple of languages'"),
+    (
+        {"EVALUATION_SETS": [replace(SET, languages=("en", "ha"))]},
+        "languages: found 'ha', expected one that LANGUAGES brings, or one of af, ar, ",
+    ),
+    (
+        {"EVALUATION_SETS": [replace(SET, codes={"sw": "swh", "xx": "x"})]},
+        "codes: found 'xx', expected one of ",
+    ),
+    (
+        {
+            "TASKS": [TASK],
+            "EVALUATION_SETS": [replace(SET, labels=("no", "yes"))],
+            "TARGETS": [TARGET],
+        },
+        "evaluation_sets: news-test: found labels no, yes, expected task news's, entailment, ",
+    ),
+    ({"LANGUAGES": {"en": LANGUAGES["en"]}}, "LANGUAGES: found en, which is taken"),
+    ({"LANGUAGES": {"ha": "Hausa"}}, "LANGUAGES: ha: found 'Hausa', expected a Language"),
+    (
+        {"LANGUAGES": {"ha": Language("hau", "Hausa", "Latin", None)}},
+        "ha: found the code 'hau', expected its key, two or three lower-case letters",
+    ),
+    ({"LANGUAGES": {"ha": Language("ha", "", "Latin", None)}}, "expected a name and a script"),
+    ({"LANGUAGES": {"ha": Language("ha", "Hausa", "Latin", 0)}}, "expected GiB above 0, or None"),
 ]
 
 
@@ -172,7 +277,7 @@ REFUSED = [
     ("from my_tools import nothing", "ModuleNotFoundError: No module named 'my_tools'"),
     ("raise ValueError('one\\ntwo')", "ValueError: one two"),
     ("import torch\nTASKS = []", "found that it imports torch, expected a module that does not"),
-    ("TASK = 1", "found none of COLUMNS, METRICS, FAMILIES, FORMS, LAYOUTS, TASKS, "),
+    ("TASK = 1", "found none of LANGUAGES, COLUMNS, METRICS, FAMILIES, FORMS, LAYOUTS, TASKS, "),
     (
         "from xtl.tasks.catalogue.tasks import TASKS as T\nTASKS = [T['mnli']]",
         "found mnli, which is taken",

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import logging
 import math
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import XLMRobertaConfig, XLMRobertaForMaskedLM
+from transformers import (
+    ElectraConfig,
+    ElectraForMaskedLM,
+    XLMRobertaConfig,
+    XLMRobertaForMaskedLM,
+)
 
 from xtl.data.batches import IGNORED_LABEL, collate, deal
 from xtl.errors import UserError
@@ -252,28 +256,21 @@ def test_frozen_embeddings_stay_frozen_and_all_else_gets_a_gradient() -> None:
 
 
 # -- where a head comes from --------------------------------------------------------------------
-def test_a_model_without_a_head_gets_a_new_one_and_it_is_said(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_model_without_a_head_gets_a_new_one(tmp_path: Path) -> None:
     model = library_model()
     model.roberta.save_pretrained(tmp_path)
     assert not lm_head_in(tmp_path)
-    with caplog.at_level(logging.WARNING):
-        head = FAMILY.head(settings(model, tmp_path))
-    assert caplog.messages == [f"{tmp_path}: found no LM head, made a new one"]
+    head = FAMILY.head(settings(model, tmp_path))
     assert head.get_parameter("dense.weight").std().item() == pytest.approx(0.02, rel=0.2)
     assert not head.get_parameter("bias").any()
 
 
-def test_a_models_own_head_is_taken_without_a_word(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_models_own_head_is_taken(tmp_path: Path) -> None:
     model = library_model()
     model.save_pretrained(tmp_path)
     assert lm_head_in(tmp_path)
     head = FAMILY.head(settings(model, tmp_path))
     assert torch.equal(head.get_parameter("dense.weight"), model.lm_head.dense.weight)
-    assert caplog.messages == []
 
 
 def test_half_a_head_is_none(tmp_path: Path) -> None:
@@ -306,6 +303,23 @@ def test_berts_names_are_known_too(tmp_path: Path) -> None:
 def test_a_head_without_embeddings_cannot_be() -> None:
     with pytest.raises(ValueError, match="none were given"):
         FAMILY.head(HeadSettings(16, 0.0))
+
+
+@pytest.mark.parametrize("with_head", [True, False])
+def test_embeddings_of_another_width_than_the_layers_are_refused(
+    tmp_path: Path, with_head: bool
+) -> None:
+    """As ELECTRA's small models and RemBERT have them."""
+    config = ElectraConfig(
+        vocab_size=40, embedding_size=8, hidden_size=16, num_hidden_layers=1,
+        num_attention_heads=2, intermediate_size=32,
+    )  # fmt: skip
+    model = ElectraForMaskedLM(config)
+    (model if with_head else model.electra).save_pretrained(tmp_path)
+    embeddings = model.electra.embeddings.word_embeddings
+    words = rf"masked_text: found {tmp_path} with word embeddings of width 8 and layers of 16, "
+    with pytest.raises(UserError, match=words):
+        FAMILY.head(HeadSettings(16, 0.0, embeddings=embeddings, start=tmp_path))
 
 
 def test_the_family_can_be_trained_on_and_not_evaluated_on() -> None:

@@ -20,8 +20,9 @@ from xtl.errors import UserError
 from xtl.evaluate.evaluator import degenerate
 from xtl.tasks.catalogue import METRICS
 from xtl.tasks.entries import DatasetRef
+from xtl.tasks.f_score import f1_of_counts
 from xtl.tasks.family import Asked, Feature, FeatureSettings, Prediction, Row
-from xtl.tasks.mining import FAMILY, best_threshold, f1_of_counts
+from xtl.tasks.mining import FAMILY, margin_threshold
 from xtl.tasks.mining import METRICS as OWN_METRICS
 from xtl.tasks.mining_maker import MAKER
 from xtl.tasks.settings import DecodingSettings
@@ -161,8 +162,8 @@ def test_a_sentence_with_two_translations_is_two_gold_pairs_of_which_one_can_be_
 
 
 def test_f1_precision_and_recall_are_those_of_counts() -> None:
-    assert f1_of_counts(gold=8, mined=4, right=3) == {"f1": 50, "precision": 75, "recall": 37.5}
-    assert set(f1_of_counts(gold=0, mined=0, right=0).values()) == {0}
+    assert f1_of_counts(gold=8, said=4, right=3) == {"f1": 50, "precision": 75, "recall": 37.5}
+    assert set(f1_of_counts(gold=0, said=0, right=0).values()) == {0}
 
 
 def test_a_split_without_gold_gives_no_figure_but_zero() -> None:
@@ -198,12 +199,12 @@ def test_the_catalogue_names_the_family_s_metrics() -> None:
 def test_the_threshold_is_half_way_between_what_is_kept_and_what_is_left(
     margins: list[float], right: list[bool], gold: int, threshold: float
 ) -> None:
-    assert best_threshold(margins, right, gold) == pytest.approx(threshold, abs=1e-15)
+    assert margin_threshold(margins, right, gold) == pytest.approx(threshold, abs=1e-15)
 
 
 def test_between_neighbouring_numbers_the_threshold_is_the_one_that_is_kept() -> None:
     above = math.nextafter(1, 2)
-    assert best_threshold([above, 1.0], [True, False], 1) == above
+    assert margin_threshold([above, 1.0], [True, False], 1) == above
 
 
 RANKED = st.lists(st.tuples(st.sampled_from([0.5, 0.8, 0.9, 1.0, 1.1]), st.booleans()), min_size=1)
@@ -217,7 +218,7 @@ def test_no_other_threshold_has_a_better_f1(ranked: list[tuple[float, bool]], mo
         kept = [right for margin, right in ranked if margin >= threshold]
         return f1_of_counts(gold, len(kept), sum(kept))["f1"]
 
-    found = best_threshold([each for each, _ in ranked], [right for _, right in ranked], gold)
+    found = margin_threshold([each for each, _ in ranked], [right for _, right in ranked], gold)
     assert f1(found) == pytest.approx(max(f1(margin) for margin, _ in ranked))
 
 

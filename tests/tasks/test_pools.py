@@ -28,6 +28,7 @@ from xtl.tasks.pool_facts import facts_of
 from xtl.tasks.pools import Pool, PoolRequest, has_pool, open_pool
 from xtl.tasks.settings import DecodingSettings, Recipe
 from xtl.tasks.span_maker import MAKER
+from xtl.tasks.tokenising import ensure_pool
 
 ROWS = [
     question(f"{start} {context} {start}", answer, asked=f"{place} {language}?", name=f"{place}")
@@ -162,6 +163,26 @@ def test_an_answer_that_no_token_has_a_part_of_gives_no_window_and_is_counted(
     assert len(pool.subset(3, seed=1)) == 3
     assert len(pool.examples(pool.subset(3, seed=1))) == 2
     assert not pool.examples(np.array([2]))
+
+
+@pytest.mark.parametrize(
+    ("family", "row", "why"),
+    [
+        (
+            "span-qa",
+            question("in York", "Leeds", start=3, name="lost"),
+            "no token has a part of their answer",
+        ),
+        ("masked-lm", {"text": " "}, "they have no token that could be masked"),
+    ],
+)
+def test_why_rows_give_no_window_is_said(
+    mirror: Path, tokenizer_folder: Path, family: str, row: dict[str, Any], why: str
+) -> None:
+    said: list[str] = []
+    request = request_for([row], tokenizer_folder, family=family)
+    ensure_pool(mirror, request, lambda: [row], tokenizer_folder, processes=1, report=said.append)
+    assert said[-1] == f"own: 1 rows give no window: {why}"
 
 
 def test_another_process_maps_the_same_file(pool: Pool) -> None:

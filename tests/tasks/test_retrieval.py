@@ -126,6 +126,7 @@ def test_the_layer_is_seven_twelfths_up(depth: int, layer: int) -> None:
 def test_the_layer_can_be_the_embeddings_or_the_last() -> None:
     assert FAMILY.layer(12, DecodingSettings(layer_fraction=0)) == 0
     assert FAMILY.layer(12, DecodingSettings(layer_fraction=1)) == 12
+    assert FAMILY.layer(12, DecodingSettings(layer=0)) == 0
 
 
 def test_nearest_is_by_inner_product() -> None:

@@ -84,7 +84,7 @@ def test_a_negative_class_is_refused(tmp_path: Path) -> None:
 
 def test_a_choice_beyond_the_row_s_choices_is_refused(tmp_path: Path) -> None:
     line = refused(tmp_path, [CHOICES, {**CHOICES, "label": 2}], "own:multiple-choice")
-    assert line == "row 2: label: found 2, expected one of 2 choices from 0"
+    assert line == "row 2: label: found 2, expected 0 to 1, the number of a choice"
 
 
 def test_numbers_for_text_are_refused(tmp_path: Path) -> None:

@@ -95,3 +95,14 @@ def test_a_head_is_carried_over_where_the_spec_says_so(life: dict[str, Any], roo
 
     assert begins_with(make_spec(head_of="some-span-qa"))
     assert not begins_with(make_spec())
+
+
+def test_a_window_of_a_text_is_an_example_of_its_own(root: Path) -> None:
+    """A long text would be an update by itself, and outweigh the short ones."""
+    spec = mixed.mixed_spec(("masked-lm",))
+    short = spec.recipe.model_copy(update={"max_length": 16})
+    spec = spec.model_copy(update={"recipe": short})
+    job = mixed.mixed_job(root, "unused", spec, scenes.SETTINGS)
+    lessons = scenes.lessons_of(job)
+    assert job.pools[0].windows > job.pools[0].rows
+    assert {len(lessons.of(update).features) for update in range(3)} == {8}

@@ -19,7 +19,7 @@ from xtl.model.tokenizer import load_tokenizer
 from xtl.tasks.family import FeatureSettings
 from xtl.tasks.span_maker import MAKER
 from xtl.train.handover import digest_of, verify_artifact
-from xtl.train.trainer import TrainJob, is_degenerate
+from xtl.train.trainer import TrainJob
 
 pytestmark = pytest.mark.slow
 
@@ -138,26 +138,6 @@ def test_divergence_is_told_on_every_rank_and_hands_nothing_over(
     assert first == second
     assert first.startswith("DivergedError: update 3")
     assert not (root / precision / "artifact").exists()
-
-
-@pytest.mark.parametrize(
-    ("losses", "degenerate"),
-    [([3.0, 2.0, 1.0], False), ([3.0, 2.0, 3.1], True), ([3.0], False)],
-)
-def test_a_loss_that_never_fell_is_degenerate(losses: list[float], degenerate: bool) -> None:
-    assert is_degenerate(make_spec(), np.zeros(7, dtype=np.int64), losses) is degenerate
-
-
-def test_of_several_tasks_one_that_never_fell_is_enough_to_be_degenerate() -> None:
-    parts = (make_part("squad"), make_part("tydiqa"))
-    spec, order = make_spec().model_copy(update={"parts": parts}), np.array([0, 1, 0, 1])
-    assert not is_degenerate(spec, order, [3.0, 9.0, 2.0, 8.0])
-    assert is_degenerate(spec, order, [3.0, 9.0, 2.0, 9.0])
-
-
-def test_a_head_that_was_trained_before_is_not_judged_by_its_first_loss() -> None:
-    carried = make_spec().model_copy(update={"head_of": "squad"})
-    assert not is_degenerate(carried, np.zeros(7, dtype=np.int64), [0.1, 0.1, 0.2])
 
 
 def sources(job: TrainJob) -> Any:

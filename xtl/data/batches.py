@@ -54,7 +54,7 @@ def update_examples(examples: int, batch_size: int, update: int, seed: int) -> I
     return order[place * batch_size : (place + 1) * batch_size]
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)  # a training has so many tasks at most, or nearly
 def _epoch_order(examples: int, epoch: int, seed: int) -> Indices:
     # Ranked raw bits: numpy promises the stream of PCG64, not that of Generator.permutation.
     bits = np.random.PCG64(np.random.SeedSequence((seed, epoch))).random_raw(examples)

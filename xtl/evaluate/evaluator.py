@@ -35,9 +35,8 @@ class EvaluateJob:
     rows of a pool, even where the spec's `held_out` chooses some. `checkpoint` is an artifact's
     folder or the public model's.
 
-    `head_task` names the head to load where the family needs one, `labels` the classes of the
-    rows, where the set has names for them; `batch_tokens` bounds the
-    slots of a batch, padding included (on a CPU about 2,000 is quickest).
+    `head_task` names the head to load where the family needs one; `batch_tokens` bounds the slots
+    of a batch, padding included (on a CPU about 2,000 is quickest).
     """
 
     spec: EvaluateSpec
@@ -46,7 +45,6 @@ class EvaluateJob:
     checkpoint: Path
     head_task: str | None
     batch_tokens: int
-    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,8 @@ def evaluate(
     if outputs is None:
         return EvaluateOutcome(time.perf_counter() - began, sequences.tokens)
     asked = {
-        language: Asked(language, job.spec.decoding, job.labels, head_labels) for language in sets
+        language: Asked(language, job.spec.decoding, job.spec.labels, head_labels)
+        for language in sets
     }
     answers = _answers(kind, sets, asked, [outputs[place] for place in sequences.which])
     return EvaluateOutcome(
@@ -138,10 +137,16 @@ def _set(job: EvaluateJob, language: str) -> _Set:
         )
     places = asked_places(job.spec, pool)
     if places is None:
-        return _Set(list(given), pool.features())
+        return _Set(_plain(given), pool.features())
     if not len(places):
         raise UserError(f"{name}: {language}: found no row that the training has not seen")
-    return _Set([given[place] for place in places.tolist()], pool.features(places))
+    taken = given.select(places) if hasattr(given, "select") else [given[k] for k in places]
+    return _Set(_plain(taken), pool.features(places))
+
+
+def _plain(rows: Any) -> list[Row]:
+    """At once: a data set hands over single rows a hundred times slower."""
+    return list(rows.to_list() if hasattr(rows, "to_list") else rows)
 
 
 def _reader(job: EvaluateJob, kind: EvaluableFamily) -> tuple[forward.Reader, tuple[str, ...]]:
@@ -152,9 +157,19 @@ def _reader(job: EvaluateJob, kind: EvaluableFamily) -> tuple[forward.Reader, tu
     labels: tuple[str, ...] = ()
     if kind.needs_head:
         head, labels = checkpoint.load_head(job.checkpoint, job.spec, job.head_task, hidden_size)
+        require_classes(job.spec, labels)
         head.to(device)
     pad = next(iter(job.pools.values())).pad
     return forward.Reader(kind, nn.Module.to(encoder, device), head, pad, device), labels
+
+
+def require_classes(spec: EvaluateSpec, head_labels: tuple[str, ...]) -> None:
+    """UserError where a head chooses among other classes than the set has names for."""
+    if spec.family == "sentence-pair" and spec.labels and spec.labels != head_labels:
+        raise UserError(
+            f"{spec.set}: found a head for {', '.join(head_labels)}, expected one for "
+            f"{', '.join(spec.labels)}"
+        )
 
 
 def _answers(

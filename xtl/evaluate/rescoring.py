@@ -12,7 +12,6 @@ from typing import Literal
 
 from xtl.errors import UserError
 from xtl.sweep.shard import EvaluateSpec
-from xtl.tasks.catalogue import EVALUATION_SETS
 from xtl.tasks.families import evaluable_family
 from xtl.tasks.family import Asked, Prediction, Row, example_id
 
@@ -78,8 +77,7 @@ def compare(stored: Metrics, again: Metrics) -> list[Figure]:
 
 
 def _asked(spec: EvaluateSpec, language: str) -> Asked:
-    entry = EVALUATION_SETS.get(spec.set)
-    return Asked(language, spec.decoding, entry.labels if entry else ())
+    return Asked(language, spec.decoding, spec.labels)
 
 
 def _aligned(

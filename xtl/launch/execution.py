@@ -27,7 +27,6 @@ from xtl.launch.stopping import StopFlag
 from xtl.launch.store import Store
 from xtl.launch.tokens import Tokens, rows_of_language
 from xtl.sweep.shard import EvaluateSpec, Shard, TrainSpec
-from xtl.tasks.catalogue import EVALUATION_SETS
 from xtl.tracking.run import RunIdentity, Tracker
 
 if TYPE_CHECKING:
@@ -219,7 +218,6 @@ class Execution:
             checkpoint=self._checkpoint(),
             head_task=self._head_task(spec),
             batch_tokens=_BATCH_TOKENS,
-            labels=EVALUATION_SETS[spec.set].labels,
         )
         outcome = evaluate(
             job, lambda done, total: self.progress(done, total, {}), self.stop_requested

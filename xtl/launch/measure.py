@@ -45,6 +45,7 @@ def locked_model(snapshot: Snapshot) -> LockedModel:
     from xtl.data.sources import model_hash
     from xtl.model.architectures import architecture, is_word_embeddings, sizes
     from xtl.model.tokenizer import require_tokenizer
+    from xtl.tasks.lm_weights import lm_head_in
 
     require_tokenizer(snapshot.folder)
     found, kind = sizes(snapshot.folder), architecture(snapshot.folder)
@@ -63,6 +64,7 @@ def locked_model(snapshot: Snapshot) -> LockedModel:
         layers=found.layers,
         hidden=found.hidden,
         heads=found.heads,
+        lm_head=lm_head_in(snapshot.folder),
     )
 
 

@@ -14,8 +14,9 @@ from xtl.errors import UserError
 from xtl.files import names_in
 from xtl.sweep.plan import Plan
 from xtl.sweep.shard import EvaluateSpec, Part, Table, TrainSpec
-from xtl.tasks.catalogue import EVALUATION_SETS, TASKS
+from xtl.tasks.catalogue import TASKS
 from xtl.tasks.entries import DatasetRef
+from xtl.tasks.schema import COLUMNS
 
 if TYPE_CHECKING:
     import datasets
@@ -62,8 +63,7 @@ def rows_of_part(part: Part) -> Rows:
 
 
 def rows_of_language(spec: EvaluateSpec, table: Table) -> Rows:
-    labels = EVALUATION_SETS[spec.set].labels
-    return Rows((table,), labels, trained=spec.held_out is not None)
+    return Rows((table,), spec.labels, trained=spec.held_out is not None)
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,9 @@ class Tokens:
 
         contents = [table.content for table in part.data]
         seed = spec.subset_seed if part.shuffled else None
+        tags = part.labels if "tags" in COLUMNS[part.family] else ()  # features hold their numbers
         return PoolRequest.training(
-            part.task, part.family, contents, self._tokenizer, spec.recipe, part.labels, seed
+            part.task, part.family, contents, self._tokenizer, spec.recipe, tags, seed
         )
 
     def of_language(self, spec: EvaluateSpec, language: str, table: Table) -> PoolRequest:

@@ -12,8 +12,9 @@ from xtl.errors import UserError
 from xtl.evaluate.evaluator import asked_places
 from xtl.evaluate.predictions import read_predictions
 from xtl.evaluate.rescoring import Figure, compare, rescore
-from xtl.launch.records import Result
+from xtl.launch.records import Result, read_record
 from xtl.launch.session import Session
+from xtl.launch.store import Store
 from xtl.launch.tokens import Tokens, rows_of_language
 from xtl.report.numbers import plural
 from xtl.sweep.shard import EvaluateSpec, Shard, Table
@@ -43,7 +44,8 @@ class Rescored:
 
 
 def rescored(session: Session, say: Say) -> list[Rescored]:
-    """Every evaluation of the plan that has a result, in the plan's order.
+    """Every evaluation of the plan that has a result, in the plan's order; one whose predictions
+    are gone has a fault, though to the launcher it is not done.
 
     UserError without a lock, or where the mirror's rows are not those that are locked.
     """
@@ -51,7 +53,7 @@ def rescored(session: Session, say: Say) -> list[Rescored]:
     done = {
         shard.id: (shard, result)
         for shard in session.plan.shards.values()
-        if isinstance(shard.spec, EvaluateSpec) and (result := session.store.result(shard.id))
+        if isinstance(shard.spec, EvaluateSpec) and (result := _written(session.store, shard.id))
     }
     found: dict[str, Rescored] = {}
     for shards in _alike(shard for shard, _ in done.values()):
@@ -64,6 +66,11 @@ def rescored(session: Session, say: Say) -> list[Rescored]:
             found[shard.id] = _rescored(shard, done[shard.id][1], rows, path)
             say(f"rescoring: {len(found)} of {len(done)} evaluations")
     return [found[shard] for shard in done]
+
+
+def _written(store: Store, shard: str) -> Result | None:
+    found = read_record(store.result_path(shard), Result)
+    return found if found and found.shard == shard else None
 
 
 def _alike(shards: Iterator[Shard]) -> list[list[Shard]]:
@@ -89,11 +96,22 @@ def _rows(
 
 def _rescored(shard: Shard, result: Result, rows: _Rows, path: Path) -> Rescored:
     assert isinstance(shard.spec, EvaluateSpec)
+    if fault := _not_whole(result, path):
+        return Rescored(shard, fault=fault)
     try:
         again = rescore(shard.spec, rows, read_predictions(path))
     except UserError as error:
         return Rescored(shard, fault=str(error))
     return Rescored(shard, tuple(compare(result.metrics, again)), _changed(result, path))
+
+
+def _not_whole(result: Result, path: Path) -> str:
+    found = path.stat().st_size if path.is_file() else None
+    expected = f"{result.predictions.bytes:,} bytes" if result.predictions else "predictions"
+    if found is None:
+        return f"{path}: found no file, expected {expected}"
+    whole = result.predictions is None or found == result.predictions.bytes
+    return "" if whole else f"{path}: found {found:,} bytes, expected {expected}"
 
 
 def _changed(result: Result, path: Path) -> str:

@@ -129,11 +129,13 @@ class TargetChoice(Keys):
 
 class RetrievalChoice(Keys):
     """A set that needs no training, run on every checkpoint and on the public model: sentences to
-    be found, or mined. `evaluate_on` takes so many pairs of each language."""
+    be found, or mined. `evaluate_on` takes so many pairs of each language; `layer` is the hidden
+    layer that is read, 0 being the embeddings."""
 
     set: str
     languages: Languages = "all"
     evaluate_on: Positive | None = None
+    layer: Annotated[int, Field(ge=0)] | None = None
 
     @field_validator("set")
     @classmethod

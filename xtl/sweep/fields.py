@@ -19,9 +19,16 @@ def count_or_auto(value: object) -> int | Literal["auto"]:
     return value
 
 
+def _no_boolean(value: object) -> object:
+    """YAML's true is Python's 1."""
+    if isinstance(value, bool):
+        raise ValueError("a whole number greater than 0")
+    return value
+
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
-Positive = Annotated[int, Field(gt=0, le=10**9)]
+Positive = Annotated[int, BeforeValidator(_no_boolean), Field(gt=0, le=10**9)]
 PositiveOrAuto = Annotated[int | Literal["auto"], PlainValidator(count_or_auto)]
 AnySize = Annotated[
     Size, BeforeValidator(parse_size), PlainSerializer(lambda size: size.label, return_type=str)

@@ -10,7 +10,9 @@ from xtl.errors import UserError
 from xtl.sweep.choices import MOST_RANKS, Engine
 from xtl.sweep.lock import LockedModel
 from xtl.sweep.memory import Load, usable
+from xtl.sweep.placing import MASKED_LM
 from xtl.sweep.shard import Shard, TrainSpec
+from xtl.tasks.catalogue import TASKS
 
 Device = Literal["gpu", "cpu"]
 
@@ -58,7 +60,8 @@ def fit(
 
 def _load(model: LockedModel, engine: Engine, specs: Sequence[TrainSpec]) -> Load:
     frozen = model.embedding_parameters if any(spec.freeze for spec in specs) else 0
-    batch = max((spec.recipe.batch_size for spec in specs), default=1)
+    shares = [-(-spec.recipe.batch_size // engine.ranks) * _together(spec) for spec in specs]
+    masked = any(part.family == MASKED_LM for spec in specs for part in spec.parts)
     return Load(
         trainable=model.parameters - frozen,
         frozen=frozen,
@@ -66,10 +69,17 @@ def _load(model: LockedModel, engine: Engine, specs: Sequence[TrainSpec]) -> Loa
         hidden=model.hidden,
         heads=model.heads or model.hidden // 32,  # an older lock has none; 32 a head is the least
         length=max((spec.recipe.max_length for spec in specs), default=0),
-        share=-(-batch // engine.ranks),
+        share=max(shares, default=1),
         ranks=engine.ranks,
         precision=engine.precision,
+        together=max(map(_together, specs), default=1),
+        pieces=model.embedding_parameters // max(1, model.hidden) if masked else 0,
     )
+
+
+def _together(spec: TrainSpec) -> int:
+    """Sequences of an example that must meet in a micro-batch, of the task with the most."""
+    return max((TASKS[part.task].choices for part in spec.parts if part.task in TASKS), default=1)
 
 
 def _unknown(
@@ -87,7 +97,7 @@ def _unknown(
 
 def _usual(load: Load, engine: Engine, reason: str) -> Fit:
     stage = USUAL_STAGE if engine.zero_stage == "auto" else engine.zero_stage
-    usual = min(USUAL_MICRO_BATCH, load.share)
+    usual = min(max(USUAL_MICRO_BATCH, load.together), load.share)
     micro_batch = usual if engine.micro_batch == "auto" else engine.micro_batch
     return _fit(load, stage, micro_batch, reason)
 
@@ -105,7 +115,7 @@ def _least(model: LockedModel, load: Load, engine: Engine, memory_gib: float) ->
 def _choices(load: Load, engine: Engine) -> list[tuple[int, int]]:
     """(ZeRO stage, micro-batch), the first to be preferred."""
     stages = range(4) if engine.zero_stage == "auto" else [engine.zero_stage]
-    sizes = _halvings(load.share) if engine.micro_batch == "auto" else [engine.micro_batch]
+    sizes = _sizes_of(load) if engine.micro_batch == "auto" else [engine.micro_batch]
     coarse = engine.zero_stage == "auto" and load.precision == "bf16"  # how ZeRO 0 adds up
     return [
         (stage, size)
@@ -115,9 +125,13 @@ def _choices(load: Load, engine: Engine) -> list[tuple[int, int]]:
     ]
 
 
-def _halvings(share: int) -> list[int]:
-    """Powers of two up to `share`, the largest first."""
-    return [2**power for power in reversed(range(share.bit_length()))]
+def _sizes_of(load: Load) -> list[int]:
+    """Powers of two up to a rank's share, the largest first. Where sequences must meet there is
+    room for as many, and the first has room for the whole share."""
+    if load.together == 1:
+        return [2**power for power in reversed(range(load.share.bit_length()))]
+    least, most = (load.together - 1).bit_length(), (load.share - 1).bit_length()
+    return [2**power for power in range(most, least - 1, -1)]
 
 
 def _fit(load: Load, stage: int, micro_batch: int, reason: str) -> Fit:

@@ -73,6 +73,8 @@ class IntermediateChoice(Keys):
             raise ValueError("either `task` or `tasks`")
         if len(self.tasks) == 1:
             raise ValueError("tasks: found one, expected several, or `task`")
+        if self.task and "cap" in self.model_fields_set:
+            raise ValueError(f"cap: found {self.cap} beside one task, expected it with `tasks`")
         if self.tasks and not (self.training.epochs and self.training.batch_size):
             raise ValueError(
                 "training: found no epochs and batch_size, expected both: tasks differ"

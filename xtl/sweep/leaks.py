@@ -9,16 +9,17 @@ from xtl.data.leakage import SEQUENCE_WORDS, Overlap
 from xtl.errors import UserError
 from xtl.sweep.lock import Lock, pair_of
 from xtl.sweep.manifest import Manifest
-from xtl.sweep.needs import Need, passage_pairs
+from xtl.sweep.needs import Need, passage_pairs, table_pairs
 
 
 @dataclass(frozen=True)
 class Leak:
-    """What an evaluation table and a training table share."""
+    """What an evaluation table and a training table share; `same`: they are one table."""
 
     training: Need
     evaluation: Need
     overlap: Overlap
+    same: bool = False
 
     @property
     def names(self) -> tuple[str, str]:
@@ -30,6 +31,9 @@ class Leak:
         return max(self.overlap.contexts, self.overlap.sequences)
 
     def __str__(self) -> str:
+        if self.same:
+            pair = pair_of(self.training.ref, self.evaluation.ref)
+            return f"{pair}: found the same {self.overlap.contexts:,} rows in both"
         return (
             f"{pair_of(self.training.ref, self.evaluation.ref)}: found {self.overlap.contexts} "
             f"evaluation contexts in the training table and {self.overlap.sequences} that share "
@@ -44,6 +48,15 @@ def leaks(manifest: Manifest, lock: Lock) -> Iterator[Leak]:
             overlap = lock.leakage.get(pair_of(training.ref, evaluation.ref))
             if overlap:
                 yield Leak(training, evaluation, overlap)
+    yield from _same_tables(manifest, lock)
+
+
+def _same_tables(manifest: Manifest, lock: Lock) -> Iterator[Leak]:
+    """Tables that are trained on and asked, row for row. Passages are compared more closely."""
+    for training, evaluation in dict.fromkeys(table_pairs(manifest)):
+        found = lock.find(evaluation.ref)
+        if training.family != "span-qa" and lock.find(training.ref).content == found.content:
+            yield Leak(training, evaluation, Overlap(found.rows, 0), same=True)
 
 
 def require_accepted(manifest: Manifest, lock: Lock) -> None:

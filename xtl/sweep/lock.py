@@ -19,6 +19,7 @@ class LockedModel(ModelRef):
     layers: int
     hidden: int
     heads: int = 0  # of attention; 0: not known, as in locks from before they were counted
+    lm_head: bool = False  # whether its files have one, for masked LM to go on with
 
     def reference(self) -> ModelRef:
         return ModelRef(repo=self.repo, revision=self.revision, fingerprint=self.fingerprint)

@@ -20,10 +20,11 @@ from xtl.sweep.choices import (
 )
 from xtl.sweep.fields import AnySize, Keys, Language, Name, each_once
 from xtl.sweep.intermediate import IntermediateChoice
-from xtl.sweep.places import DataName, DataPlace, Places
+from xtl.sweep.places import ONE_PLACE, DataName, DataPlace, Place, Places
 from xtl.sweep.placing import MASKED_LM, Usual, is_for_each, usual_of
 from xtl.tasks.catalogue import EVALUATION_SETS, METRICS, TASKS
 from xtl.tasks.entries import LANGUAGE, Task
+from xtl.tasks.forms import FORMS
 
 
 class Primary(Keys):
@@ -58,7 +59,7 @@ class Manifest(Keys):
     strong_control: StrongControl | None = None
     primary: Primary | None = None
     training_data: dict[DataName, Places] = Field(default_factory=dict)
-    evaluation_data: dict[DataName, DataPlace] = Field(default_factory=dict)
+    evaluation_data: dict[DataName, Place] = Field(default_factory=dict)
     accept_overlap: tuple[Accepted, ...] = ()
     keep: Literal["all", "targets", "nothing"] = "targets"
 
@@ -118,7 +119,9 @@ def _has_place(manifest: Manifest, key: str, usual: Usual, languages: Collection
         raise ValueError(f"{found}, expected a name under training_data ({known})")
     places = manifest.places(usual.name)
     if len(places) > 1:
-        raise ValueError(f"training_data.{usual.name}: found {len(places)} places, expected one")
+        raise ValueError(
+            f"training_data.{usual.name}: found {len(places)} places, expected {ONE_PLACE}"
+        )
     _serves(f"training_data.{usual.name}", places[0], usual, languages)
 
 
@@ -156,6 +159,7 @@ def _names_are_used(manifest: Manifest) -> None:
     for name in manifest.training_data:
         _planned("training_data", name, trained)
         for place in manifest.places(name):
+            _has_format(f"training_data.{name}", place, mined=False)
             if name in TASKS and LANGUAGE in f"{place.path}{place.config}{place.split}":
                 raise ValueError(
                     f"training_data.{name}: found {place}, expected no {LANGUAGE}: English"
@@ -163,18 +167,25 @@ def _names_are_used(manifest: Manifest) -> None:
     evaluated = _evaluated(manifest)
     for name in evaluated:
         if not EVALUATION_SETS[name].data.repo and name not in manifest.evaluation_data:
+            usual_files = f"your files: {name}: {{path: …}} (docs/own-data.md)"
+            bring = FORMS[EVALUATION_SETS[name].data.form].bring or usual_files
             raise ValueError(
-                f"evaluation_data: found nothing for {name}, which no hub has, expected your "
-                f"files: {name}: {{path: …}} (docs/own-data.md)"
+                f"evaluation_data: found nothing for {name}, which no hub has, expected {bring}"
             )
     for name, place in manifest.evaluation_data.items():
         _planned("evaluation_data", name, list(evaluated))
         entry = EVALUATION_SETS[name]
         usual = Usual(name, entry.family, entry.data, trained=False)
+        _has_format(f"evaluation_data.{name}", place, mined=entry.family == "mining")
         _serves(f"evaluation_data.{name}", place, usual, evaluated[name])
     for accepted in manifest.accept_overlap:
         _planned("accept_overlap.training", accepted.training, trained)
         _planned("accept_overlap.evaluation", accepted.evaluation, list(evaluated))
+
+
+def _has_format(key: str, place: DataPlace, *, mined: bool) -> None:
+    if place.format == "bucc" and not mined:
+        raise ValueError(f"{key}.format: found 'bucc', expected it only of sets that are mined")
 
 
 def _one_kind(manifest: Manifest) -> None:

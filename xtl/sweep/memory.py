@@ -29,6 +29,8 @@ For bf16 and ZeRO 1: weight 2, gradient 2 and its sum 4; then master 4 and the m
 """
 
 _WEIGHT: dict[Precision, int] = {"bf16": 2, "fp32": 4}  # bytes
+_MASKED = 0.15  # of a text's tokens
+_SCORE = 12  # bytes a score of the masked-LM head: in fp32, its softmax and its gradient
 _GATHERED = 10**9  # weights that ZeRO 3 leaves gathered: DeepSpeed's stage3_max_live_parameters
 _UPDATE = 8  # bytes a trainable parameter, measured: gradients reduced in fp32, then the step
 _RESERVE_GIB, _RESERVE_SHARE = 2.0, 0.1  # the larger: CUDA, NCCL, DeepSpeed's buckets, fragments
@@ -50,9 +52,11 @@ class Load:
     hidden: int
     heads: int
     length: int
-    share: int  # examples of an update, of one rank
+    share: int  # sequences of an update, of one rank
     ranks: int
     precision: Precision
+    together: int = 1  # sequences that no micro-batch may part: the choices of an example
+    pieces: int = 0  # that a masked-LM head scores
 
     def states(self, stage: int) -> float:
         """GiB that stay from update to update."""
@@ -65,9 +69,10 @@ class Load:
 
     def activations(self, micro_batch: int) -> float:
         """GiB kept for the backward pass."""
-        s, b, h, a = self.length, micro_batch, self.hidden, self.heads
+        s, b, h, a = self.length, max(micro_batch, self.together), self.hidden, self.heads
         layer = 34 * s * b * h + 5 * a * s**2 * b
-        return self.layers * layer * _WEIGHT[self.precision] / 2 / GIB
+        scores = _MASKED * s * b * self.pieces * (_WEIGHT[self.precision] + _SCORE)
+        return (self.layers * layer * _WEIGHT[self.precision] / 2 + scores) / GIB
 
     @property
     def update(self) -> float:
@@ -75,7 +80,9 @@ class Load:
         return self.trainable * _UPDATE / GIB
 
     def accumulation(self, micro_batch: int) -> int:
-        return -(-self.share // micro_batch)
+        """Micro-batches of an update, each of as many whole examples as it has room for."""
+        examples = -(-self.share // self.together)
+        return -(-examples // max(1, micro_batch // self.together))
 
     def need(self, stage: int, micro_batch: int) -> float:
         """GiB at the worst moment, what is set aside not counted."""

@@ -16,11 +16,13 @@ from xtl.tasks.entries import DatasetRef, EvaluationSet, Task
 
 @dataclass(frozen=True)
 class AskedSet:
-    """An evaluation set, the languages that are run, and how many rows of each (None: all)."""
+    """An evaluation set, the languages that are run, how many rows of each (None: all), and the
+    layer that is read (None: the family's own)."""
 
     entry: EvaluationSet
     languages: tuple[str, ...]
     examples: int | None = None
+    layer: int | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def sets_of(target: TargetChoice) -> list[AskedSet]:
 def retrieval_sets(choices: tuple[RetrievalChoice, ...]) -> list[AskedSet]:
     entries = [(EVALUATION_SETS[choice.set], choice) for choice in choices]
     return [
-        AskedSet(entry, chosen_languages(entry, choice.languages), choice.evaluate_on)
+        AskedSet(entry, chosen_languages(entry, choice.languages), choice.evaluate_on, choice.layer)
         for entry, choice in entries
     ]
 
@@ -109,6 +111,14 @@ def passage_pairs(manifest: Manifest) -> dict[Need, list[Need]]:
             found = pairs.setdefault(training, {})
             found.update((need, None) for need in asked)
     return {training: list(asked) for training, asked in pairs.items()}
+
+
+def table_pairs(manifest: Manifest) -> Iterator[tuple[Need, Need]]:
+    """Each table that is trained on, with each of its family that a model is asked after it."""
+    for target in manifest.targets:
+        asked = list(_of_sets(manifest, sets_of(target)))
+        for training in dict.fromkeys(_chain(manifest, target)):
+            yield from ((training, need) for need in asked if need.family == training.family)
 
 
 def _chain(manifest: Manifest, target: TargetChoice) -> Iterator[Need]:

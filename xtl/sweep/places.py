@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Annotated, Any, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from xtl.data.own.records import Format
 from xtl.sweep.fields import Keys
@@ -65,6 +66,13 @@ class DataPlace(Keys):
         body = json.dumps([path, self.format, self.columns], sort_keys=True)
         return hashlib.sha256(body.encode()).hexdigest()[:8]
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_mapping(cls, value: Any) -> Any:
+        if not isinstance(value, (Mapping, cls)):
+            raise ValueError("a mapping such as {path: file.jsonl}")
+        return value
+
     @model_validator(mode="after")
     def _one_place(self) -> Self:
         if (self.path is None) == (self.repo is None):
@@ -75,18 +83,38 @@ class DataPlace(Keys):
             raise ValueError("`{language}` in `path` only for files; of a folder, in `config`")
         if self.is_file and (self.config or self.split):
             raise ValueError("`config` and `split` only for a repo or a folder")
+        if self.format == "bucc" and self.columns:
+            raise ValueError("`columns` not with `format: bucc`, whose columns are known")
         return self
+
+
+def _some(value: Any) -> Any:
+    if isinstance(value, (list, tuple)) and not value:
+        raise ValueError("one or more places")
+    return value
+
+
+def _single(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        raise ValueError(ONE_PLACE)
+    return value
 
 
 def _count(value: Any) -> str:
     return _SEVERAL if isinstance(value, (list, tuple)) else _ONE
 
 
+ONE_PLACE = "one place, with {language} in its path"
+"""What is expected of data by language, where several places are found."""
+
 _ONE, _SEVERAL = "one[place]", "several[places]"
 
+Place = Annotated[DataPlace, BeforeValidator(_single)]
+"""One place."""
+
 Places = Annotated[
-    Annotated[DataPlace, Tag(_ONE)]
-    | Annotated[tuple[DataPlace, ...], Field(min_length=1), Tag(_SEVERAL)],
+    Annotated[DataPlace, Tag(_ONE)] | Annotated[tuple[DataPlace, ...], Tag(_SEVERAL)],
     Discriminator(_count),
+    BeforeValidator(_some),
 ]
 """One place, or several whose rows stand one after another."""

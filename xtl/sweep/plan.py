@@ -7,9 +7,10 @@ to every task, two arms meet where their updates are equal, a checkpoint is eval
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
+from xtl.errors import UserError
 from xtl.sweep.cells import Cell, recipe_name
 from xtl.sweep.choices import Arm, TargetChoice
 from xtl.sweep.intermediate import IntermediateChoice
@@ -184,7 +185,16 @@ class _Planner:
         tables = self._tables(asked.entry, asked.languages)
         fewer = asked.examples and any(table.rows > asked.examples for _, table in tables)
         examples = asked.examples if fewer else None  # what asks for all is the same shard
-        return self._evaluate(asked.entry, tables, checkpoint, name, examples=examples)
+        entry, layers = asked.entry, self.lock.model.layers
+        if asked.layer is not None:
+            if layers and asked.layer > layers:
+                raise UserError(
+                    f"retrieval.{entry.name}.layer: found {asked.layer}, expected at most the "
+                    f"{layers} layers of {self.lock.model.repo}"
+                )
+            decoding = entry.decoding.model_copy(update={"layer": asked.layer})
+            entry = replace(entry, decoding=decoding)
+        return self._evaluate(entry, tables, checkpoint, name, examples=examples)
 
     def _evaluate(
         self,
@@ -203,6 +213,7 @@ class _Planner:
             data=tables,
             held_out=held_out,
             examples=examples,
+            labels=entry.labels,
             decoding=entry.decoding,
             precision=self.manifest.engine.precision,
         )

@@ -37,6 +37,18 @@ def read_manifest(path: Path) -> Manifest:
         raise UserError(f"{path}: cannot be read as text: {_one_line(error)}") from None
 
 
+_WORDS = {
+    "bool": "true or false",
+    "dict": "a mapping of keys",
+    "float": "a number",
+    "int": "a whole number",
+    "model": "a mapping of keys",
+    "string": "text",
+    "tuple": "a list",
+}
+"""What is expected instead of a value of another type, by how pydantic's types of errors begin."""
+
+
 def explain(error: ValidationError) -> str:
     """The first problem as `key: found …, expected …`."""
     first = error.errors(include_url=False)[0]
@@ -48,10 +60,20 @@ def explain(error: ValidationError) -> str:
         return f"{key}: found an unknown key, expected one that docs/manifest.md lists"
     if first["type"] == "missing":
         return f"{key}: found nothing, expected this key"
-    said = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    wanted = _one_line(said, longest=400)  # it may list a catalogue
     found = "" if isinstance(first["input"], dict) else f"found {_one_line(first['input'])}, "
-    return f"{key}: {found}expected {wanted}"
+    return f"{key}: {found}expected {_wanted(first['type'], first['msg'])}"
+
+
+def _wanted(kind: str, message: str) -> str:
+    """What is expected, out of an error of pydantic's."""
+    of, _, problem = kind.partition("_")
+    if of in _WORDS and problem in ("type", "parsing", "from_float"):
+        return _WORDS[of]
+    if kind == "too_short":
+        return "one entry or more"
+    text = " ".join(message.removeprefix("Value error, ").removeprefix("Input should be ").split())
+    text = text if text.isprintable() else repr(text)
+    return text if len(text) <= 400 else f"{text[:397]}…"  # it may list a catalogue
 
 
 def _is_union_label(part: object) -> bool:
@@ -64,7 +86,7 @@ def _readable(part: int | str) -> str:
     return text if text.isprintable() else repr(text)
 
 
-def _one_line(value: object, longest: int = 120) -> str:
+def _one_line(value: object) -> str:
     text = " ".join(str(value).split()) if not isinstance(value, str) else repr(value)
     text = text.strip("'") if isinstance(value, str) and " " in value else text
-    return text if len(text) <= longest else text[: longest - 3] + "…"
+    return text if len(text) <= 120 else text[:117] + "…"

@@ -110,8 +110,8 @@ class HeldOut(Frozen):
 class EvaluateSpec(Frozen):
     """One checkpoint (a parent's artifact, or the public model) on one evaluation set.
 
-    With `held_out`, on that part of a training pool; with `examples`, on so many rows of each
-    language, at the same places in all.
+    `labels` are the names of the set's classes or tags. With `held_out`, on that part of a training
+    pool; with `examples`, on so many rows of each language, at the same places in all.
     """
 
     kind: Literal["evaluate"] = "evaluate"
@@ -122,6 +122,7 @@ class EvaluateSpec(Frozen):
     data: tuple[tuple[str, Table], ...]  # (language, its table), sorted by language
     held_out: HeldOut | None = None
     examples: int | None = None
+    labels: tuple[str, ...] = ()
     decoding: DecodingSettings
     precision: Precision
 

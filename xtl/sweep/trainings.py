@@ -20,6 +20,8 @@ from xtl.sweep.placing import MASKED_LM
 from xtl.sweep.shard import Part, TrainSpec
 from xtl.sweep.sizes import Size, parse_size
 from xtl.tasks.entries import DatasetRef, Task
+from xtl.tasks.forms import FORMS
+from xtl.tasks.schema import COLUMNS
 from xtl.tasks.settings import Recipe
 
 TENTH = parse_size("10%")
@@ -40,6 +42,12 @@ class Trainings:
         counts = [resolved(size, pool) for pool in pools]
         parts = self._parts(choice, pools, counts)
         updates = _updates(choice, pools, counts, arm)
+        if updates < len(parts):
+            raise UserError(
+                f"intermediate {choice.label}: found {updates} updates at size {size.label}, "
+                f"expected one for each of its {len(parts)} tasks: a larger size, more epochs, or "
+                "a smaller batch"
+            )
         return self._spec(tuple(parts), updates, choice.recipe, seed)
 
     def target(
@@ -58,13 +66,15 @@ class Trainings:
         pool = self._tables(task_tables(self.manifest, choice.trained))
         if len(pool) > 1:
             raise UserError(
-                f"strong_control: found {len(pool)} tables of {choice.trained.name}, expected one "
-                "to hold rows out of"
+                f"strong_control.targets: found {choice.task}, which trains on {len(pool)} tables, "
+                "expected one to hold rows out of: put one place under "
+                f"training_data.{choice.trained.name}"
             )
         rows = _taken(choice, pool)
         if rows < 2:
             raise UserError(
-                f"strong_control: found {rows} rows of {choice.trained.name} to hold out of"
+                f"strong_control.targets: found {choice.task} with {rows} rows to train on, "
+                "expected two or more to hold some out of"
             )
         part = _part(choice.trained, pool, rows - max(1, round(held_out * rows)))
         if part.family == "span-qa":
@@ -168,8 +178,11 @@ def _part(task: Task, pool: tuple[LockedTable, ...], examples: int, weight: int 
 
 
 def _found_labels(pool: tuple[LockedTable, ...]) -> tuple[str, ...]:
-    """Classes that the data name: all that any table has."""
-    return tuple(sorted({label for table in pool for label in table.labels}))
+    """What the data name: tags that any table has, sorted; of classes, which have numbers, those
+    of the table with the most."""
+    if any("tags" in COLUMNS[FORMS[table.form].family] for table in pool):
+        return tuple(sorted({label for table in pool for label in table.labels}))
+    return max((table.labels for table in pool), key=len)
 
 
 def _taken(choice: TargetChoice, pool: tuple[LockedTable, ...]) -> int:

@@ -44,6 +44,7 @@ class Task:
     `rows` is the published size and `tokens` a mean length under XLM-R's tokenizer, estimated:
     both are for provisional plans, before a lock. `epochs` and `recipe` are those of an
     intermediate training. `labels` are the names of classes or tags; empty: from the data.
+    `choices` is how many sequences of an example the encoder must read together.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Task:
     epochs: int
     recipe: Recipe
     labels: tuple[str, ...] = ()
+    choices: int = 1
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,11 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar, get_args
 
 from xtl.errors import UserError
-from xtl.tasks.entries import EvaluationSet, Target, Task
+from xtl.tasks.entries import DatasetRef, EvaluationSet, Target, Task
+from xtl.tasks.entry_checks import are_names, faults, language_fault
 from xtl.tasks.families import MAKERS, MODULES
 from xtl.tasks.forms import FORMS, LAYOUTS, OWN_FORM, Form
+from xtl.tasks.languages import LANGUAGES, Language
 from xtl.tasks.schema import COLUMNS, Kind
 
 GROUP = "xtl.extensions"
@@ -53,6 +55,7 @@ class Catalogue:
     layouts: list[tuple[str, str, str]] = field(default_factory=lambda: LAYOUTS)
     families: dict[str, str] = field(default_factory=lambda: MODULES)
     makers: dict[str, str] = field(default_factory=lambda: MAKERS)
+    languages: dict[str, Language] = field(default_factory=lambda: LANGUAGES)
 
 
 def versions() -> dict[str, str]:
@@ -95,9 +98,17 @@ def take_in(extensions: Iterable[Extension], catalogue: Catalogue) -> None:
         for extension in known:
             try:
                 take(extension, catalogue)
-            except (TypeError, ValueError, AttributeError) as error:
+            except (TypeError, ValueError, AttributeError, LookupError) as error:
                 words = " ".join(str(error).split())
                 raise extension.fault(kind, f"found what cannot be read: {words}") from error
+
+
+def _languages(extension: Extension, catalogue: Catalogue) -> None:
+    for code, entry in _named(extension, "LANGUAGES").items():
+        _require_new(extension, "LANGUAGES", code, catalogue.languages)
+        if words := language_fault(code, entry):
+            raise extension.fault(f"LANGUAGES: {code}", words)
+        catalogue.languages[code] = entry
 
 
 def _columns(extension: Extension, catalogue: Catalogue) -> None:
@@ -113,6 +124,9 @@ def _columns(extension: Extension, catalogue: Catalogue) -> None:
 def _metrics(extension: Extension, catalogue: Catalogue) -> None:
     for family, names in _named(extension, "METRICS").items():
         _require_new(extension, "METRICS", family, catalogue.metrics)
+        if not names or not are_names(tuple(names)) or isinstance(names, str):
+            words = f"found {names!r}, expected names of metrics, each once"
+            raise extension.fault(f"METRICS: {family}", words)
         catalogue.metrics[family] = tuple(names)
 
 
@@ -142,7 +156,7 @@ def _tasks(extension: Extension, catalogue: Catalogue) -> None:
         place = f"TASKS: {task.name}"
         _require_known(extension, f"{place}: family", task.family, catalogue.families)
         for table in task.tables:
-            _require_known(extension, f"{place}: form", table.form, catalogue.forms)
+            _require_form(extension, place, table, task.family, catalogue)
         catalogue.tasks[task.name] = task
 
 
@@ -151,9 +165,14 @@ def _sets(extension: Extension, catalogue: Catalogue) -> None:
     for entry in _entries(extension, kind, EvaluationSet, catalogue.evaluation_sets):
         place = f"{kind}: {entry.name}"
         _require_known(extension, f"{place}: family", entry.family, catalogue.families)
-        _require_known(extension, f"{place}: form", entry.data.form, catalogue.forms)
+        _require_known(extension, f"{place}: family", entry.family, catalogue.metrics)
+        _require_form(extension, place, entry.data, entry.family, catalogue)
         metrics = catalogue.metrics[entry.family]
         _require_known(extension, f"{place}: headline", entry.headline, metrics)
+        for code in entry.languages:
+            _require_language(extension, place, code, catalogue)
+        for code in entry.codes:
+            _require_known(extension, f"{place}: codes", code, entry.languages)
         catalogue.evaluation_sets[entry.name] = entry
 
 
@@ -161,16 +180,50 @@ def _targets(extension: Extension, catalogue: Catalogue) -> None:
     for target in _entries(extension, "TARGETS", Target, catalogue.targets):
         place = f"TARGETS: {target.name}"
         _require_known(extension, f"{place}: task", target.task, catalogue.tasks)
-        family = catalogue.tasks[target.task].family
-        sets = [name for name, each in catalogue.evaluation_sets.items() if each.family == family]
+        task = catalogue.tasks[target.task]
         if not target.evaluation_sets:
             raise extension.fault(f"{place}: evaluation_sets", "found none, expected one or more")
-        for name in (*target.evaluation_sets, *target.secondary_sets):
-            _require_known(extension, f"{place}: evaluation_sets", name, sets)
+        for field_name in ("evaluation_sets", "secondary_sets"):
+            for name in getattr(target, field_name):
+                _require_set(extension, f"{place}: {field_name}", name, task, catalogue)
         catalogue.targets[target.name] = target
 
 
+def _require_form(
+    extension: Extension, place: str, table: DatasetRef, family: str, catalogue: Catalogue
+) -> None:
+    _require_known(extension, f"{place}: form", table.form, catalogue.forms)
+    found = catalogue.forms[table.form].family
+    if found != family:
+        words = f"found {table.form!r}, which is of family {found!r}, expected one of {family!r}"
+        raise extension.fault(f"{place}: form", words)
+
+
+def _require_language(extension: Extension, place: str, code: str, catalogue: Catalogue) -> None:
+    if code not in catalogue.languages:
+        known = ", ".join(catalogue.languages)
+        words = f"found {code!r}, expected one that LANGUAGES brings, or one of {known}"
+        raise extension.fault(f"{place}: languages", words)
+
+
+def _require_set(
+    extension: Extension, place: str, name: str, task: Task, catalogue: Catalogue
+) -> None:
+    """A set of the task's family, whose labels, where both name them, are the task's."""
+    sets = {key: each for key, each in catalogue.evaluation_sets.items()
+            if each.family == task.family}  # fmt: skip
+    if not sets:
+        words = f"found {name!r}, and no set of family {task.family!r}, expected one"
+        raise extension.fault(place, words)
+    _require_known(extension, place, name, sets)
+    labels = sets[name].labels
+    if labels and task.labels and labels != task.labels:
+        words = f"labels {', '.join(labels)}, expected task {task.name}'s, {', '.join(task.labels)}"
+        raise extension.fault(f"{place}: {name}", f"found {words}")
+
+
 _OFFERS: dict[str, Callable[[Extension, Catalogue], None]] = {
+    "LANGUAGES": _languages,
     "COLUMNS": _columns,
     "METRICS": _metrics,
     "FAMILIES": _families,
@@ -194,8 +247,14 @@ def _entries(
         if not isinstance(entry, of):
             found = f"found {type(entry).__name__}, expected {of.__name__}"
             raise extension.fault(kind, found)
+        _require_sound(extension, kind, entry)
         _require_new(extension, kind, entry.name, known)
         yield entry
+
+
+def _require_sound(extension: Extension, kind: str, entry: Task | Target | EvaluationSet) -> None:
+    for field_name, words in faults(entry):
+        raise extension.fault(f"{kind}: {entry.name}: {field_name}", words)
 
 
 def _require_new(extension: Extension, kind: str, name: str, known: Iterable[str]) -> None:

@@ -35,11 +35,6 @@ MAKERS = {
 """Each module offers the family's feature maker under `MAKER`, and imports no torch."""
 
 
-def is_known(name: str) -> bool:
-    """Whether there is a module for the family: the catalogue may be ahead of the modules."""
-    return name in MODULES and name in MAKERS
-
-
 def family(name: str) -> object:
     """The family of that name. Raises UserError for a name that no module answers to."""
     found: object = import_module(_module(MODULES, name)).FAMILY

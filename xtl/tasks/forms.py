@@ -39,7 +39,8 @@ class Form:
     the column of names that are unique in a table, for families whose schema has none. `part` is
     the column whose values, up to `until` if that is set, tell the languages of a table apart.
     `pools` are the configs with the foreign and the English sentences of a table of gold pairs.
-    `lacking` says what to bring where a table has not the family's columns, and cannot have.
+    `lacking` is said where a table has not the family's columns, and cannot have; `bring` where
+    a set in this form has no place in any hub, and the manifest names none.
     """
 
     family: str
@@ -51,6 +52,7 @@ class Form:
     until: str = ""
     pools: tuple[str, str] | None = None
     lacking: str = ""
+    bring: str = ""
     repairs: tuple[Repair, ...] = ()
 
     def source(self, column: str) -> str:
@@ -85,11 +87,12 @@ def _commonsense(row: Row) -> dict[str, Any]:
 OWN_FORM = "own:"
 """Before a family's name: the form of rows that have the canonical columns already."""
 
-_NO_POOLS = (
-    "found gold pairs alone, no pools to mine them in, expected BUCC 2018's own files "
-    "(`evaluation_data: {bucc2018: {path: bucc2018/{language}-en, format: bucc}}`, "
-    "docs/own-data.md); bucc2018-pairs takes the pairs, for a figure that is not XTREME's"
+_BUCC_FILES = (
+    "BUCC 2018's own files (`evaluation_data: "
+    '{bucc2018: {path: "bucc2018/{language}-en", format: bucc}}`, docs/own-data.md); '
+    "bucc2018-pairs takes the pairs alone, for a figure that is not XTREME's"
 )
+_NO_POOLS = f"found gold pairs alone, no pools to mine them in, expected {_BUCC_FILES}"
 
 _PREMISE = {"sentence1": "premise", "sentence2": "hypothesis"}
 _QUESTIONS = {"sentence1": "question1", "sentence2": "question2"}
@@ -111,7 +114,9 @@ FORMS: dict[str, Form] = {
     "panx": Form("tagging", {"tags": "ner_tags"}, NAMES, repairs=(repairs.tokens,)),
     "masakhaner": Form("tagging", {"tags": "ner_tags"}, _MASAKHANE, repairs=(repairs.tokens,)),
     "sentences": Form("retrieval", repairs=(repairs.line_breaks,)),
-    "bucc": Form("mining", lacking=_NO_POOLS, repairs=(mining_rows.whole_pools,)),
+    "bucc": Form(
+        "mining", lacking=_NO_POOLS, bring=_BUCC_FILES, repairs=(mining_rows.whole_pools,)
+    ),
     "bucc-pairs": Form("retrieval", repairs=(repairs.no_pools,)),
     "bucc-pools": Form("mining", pools=("zh", "en"), repairs=(mining_rows.whole_pools,)),
     "bucc-pool": Form("masked-lm", {"text": "sentence"}, id="id"),

@@ -7,18 +7,16 @@ a token's scores weigh a megabyte.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from xtl.errors import UserError
 from xtl.tasks.family import Feature, HeadSettings, Vocabulary
 from xtl.tasks.lm_weights import layer_norm_eps, lm_head_weights
 from xtl.tasks.masking import masked
-
-log = logging.getLogger(__name__)
 
 _INITIAL_STD = 0.02  # XLM-R's initializer_range
 
@@ -64,15 +62,21 @@ class MaskedLM:
     together = False
 
     def head(self, settings: HeadSettings) -> nn.Module:
-        """The public model's own LM head where its files have one; else a new one, and says so."""
+        """The public model's own LM head where its files have one; else a new one. UserError where
+        the embeddings, which guess the pieces, are of another width than the layers."""
         if settings.embeddings is None:
             raise ValueError("masked LM guesses pieces by their embeddings, and none were given")
+        width = settings.embeddings.embedding_dim
+        if width != settings.hidden_size:
+            raise UserError(
+                f"masked_text: found {settings.start or 'an encoder'} with word embeddings of "
+                f"width {width} and layers of {settings.hidden_size}, expected an encoder whose "
+                "embeddings are as wide as its layers, as masked LM guesses pieces by them"
+            )
         head = LMHead(settings.embeddings, layer_norm_eps(settings.start))
         weights = lm_head_weights(settings.start) if settings.start else {}
         if weights:
             head.load_state_dict(weights)
-        else:
-            log.warning("%s: found no LM head, made a new one", settings.start or "the encoder")
         return head
 
     def loss(

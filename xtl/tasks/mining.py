@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xtl.tasks.bitext import best_pairs
+from xtl.tasks.f_score import f1_of_counts
 from xtl.tasks.family import Asked, Feature, Prediction, Row
 from xtl.tasks.schema import SIDES, SPLITS
 from xtl.tasks.sentence_vectors import SentenceVectors
@@ -126,10 +127,10 @@ def _of_dev(rows: Sequence[Row], predictions: Sequence[Prediction]) -> float:
     ]
     pairs = [(said.score, said.text in _matches(row)) for row, said in asked if said.text]
     gold = sum(len(_matches(row)) for row, _ in asked)
-    return best_threshold([margin for margin, _ in pairs], [right for _, right in pairs], gold)
+    return margin_threshold([margin for margin, _ in pairs], [right for _, right in pairs], gold)
 
 
-def best_threshold(margins: Sequence[float], right: Sequence[bool], gold: int) -> float:
+def margin_threshold(margins: Sequence[float], right: Sequence[bool], gold: int) -> float:
     """The least margin to count, of best F1 among `gold` pairs: half-way to the first that is left
     out. The highest, where several cuts are best; 0, which counts all, where no pair is right."""
     order = np.argsort(-np.asarray(margins, np.float64), kind="stable")
@@ -164,15 +165,6 @@ def _matches(row: Row) -> list[str]:
 
 def _sum(predictions: Sequence[Prediction], name: str) -> int:
     return int(sum(said.metrics[name] for said in predictions))
-
-
-def f1_of_counts(gold: int, mined: int, right: int) -> dict[str, float]:
-    """F1, precision and recall in percent; each 0 where it would be a division by nothing."""
-    return {
-        "f1": 200 * right / (mined + gold) if right else 0.0,
-        "precision": 100 * right / mined if mined else 0.0,
-        "recall": 100 * right / gold if gold else 0.0,
-    }
 
 
 FAMILY = Mining()

@@ -116,6 +116,9 @@ class OwnRows:
 
     @property
     def classes(self) -> str:
+        """What a label may be."""
+        if self.family == "multiple-choice":
+            return "the number of a choice, from 0"
         known = ", ".join(f"{number} ({name})" for number, name in enumerate(self.labels))
         return f"one of {known}" if known else "a number (the names of the classes are not known)"
 

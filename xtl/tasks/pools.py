@@ -139,6 +139,11 @@ class Pool:
         """The same, by example; rows without a window are not among them."""
         return Windows(self.features(rows), self._counts(rows))
 
+    def each_window(self, rows: Indices) -> Windows:
+        """The same windows, each as an example of its own."""
+        features = self.features(rows)
+        return Windows(features, np.ones(len(features), dtype=np.int64))
+
     def _counts(self, rows: Indices) -> Indices:
         starts = self._views["window_starts"]
         counts: Indices = starts[rows + 1] - starts[rows]

@@ -81,13 +81,20 @@ def _inconsistent(row: Mapping[str, Any], family: str, labels: Sequence[str]) ->
     if family == "sentence-pair" and labels and row["label"] >= len(labels):
         return f"label: found {row['label']}, expected one of {_numbered(labels)}"
     if family == "multiple-choice" and row["label"] >= len(row["choices"]):
-        return f"label: found {row['label']}, expected one of {len(row['choices'])} choices from 0"
+        return _no_choice(row["label"], len(row["choices"]))
     if family == "tagging" and len(row["tokens"]) != len(row["tags"]):
         return f"tags: found {len(row['tags'])}, expected one a token, {len(row['tokens'])}"
     if family == "tagging" and labels:
         unknown = [tag for tag in row["tags"] if tag not in labels]
         return f"tags: found {unknown[0]!r}, expected {', '.join(labels)}" if unknown else None
     return _unminable(row) if family == "mining" else None
+
+
+def _no_choice(label: int, choices: int) -> str:
+    if not choices:
+        return "choices: found none, expected one or more"
+    known = f"0 to {choices - 1}" if choices > 1 else "0"
+    return f"label: found {label}, expected {known}, the number of a choice"
 
 
 def _unminable(row: Mapping[str, Any]) -> str | None:

@@ -18,7 +18,9 @@ class SentenceVectors:
     needs_head = False
 
     def layer(self, depth: int, decoding: DecodingSettings) -> int:
-        """XTREME's layer 14 of 24, and its like in encoders of another depth."""
+        """The one that is named; else XTREME's layer 14 of 24, and its like in other depths."""
+        if decoding.layer is not None:
+            return decoding.layer
         return round(decoding.layer_fraction * depth)
 
     def outputs(self, head: nn.Module | None, hidden: Tensor, mask: Tensor) -> Tensor:

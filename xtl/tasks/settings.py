@@ -35,6 +35,8 @@ class DecodingSettings(Frozen):
     n_best: int = 20
     max_answer_tokens: int = 30
     layer_fraction: float = 7 / 12  # layer 14 of XLM-R Large's 24, XTREME's retrieval layer
+    layer: int | None = None  # of retrieval and mining, where a manifest names one
     neighbours: int = 4  # of each side, that a mined pair's margin is measured against (BUCC)
-    scoring: Literal["squad", "mlqa"] = "squad"
-    """Whose rules answers are compared by: SQuAD's, in every language, or MLQA's for each."""
+    scoring: Literal["squad", "squad-v2", "mlqa"] = "squad"
+    """Whose rules answers are compared by: SQuAD's, in every language, v2's where a question has no
+    answer, or always; or MLQA's for each language."""

@@ -128,8 +128,8 @@ class SpanQA:
 
 
 def rule_of(rows: Sequence[Row], asked: Asked) -> Rule:
-    """SQuAD v2.0's if any question has no answer, which no other rule can score; else the set's."""
-    if not all(golds(row) for row in rows):
+    """The set's; SQuAD v2.0's if any question has no answer, which no other rule can score."""
+    if asked.decoding.scoring == "squad-v2" or not all(golds(row) for row in rows):
         return "squad-v2.0"
     return "mlqa" if asked.decoding.scoring == "mlqa" else "squad-v1.1"
 

@@ -3,10 +3,11 @@
 Chunks are seqeval's own (`get_entities`, CoNLL's conlleval). XTREME scores UDPOS with the same
 function although its tags are bare, no B- and no I-: a chunk is then a run of words with one tag
 (each word by itself of tags that begin with S, B or E, as those letters end or begin a chunk).
-seqeval 0.0.12, by which XTREME's published figures are reproduced, reads a bare tag as its first
-letter and the text after its last hyphen, so the whole of it; 1.2.2 takes the first letter off, so
-that CCONJ and SCONJ are one type. Bare tags are therefore given to it as 0.0.12 read them: NOUN as
-N-NOUN. Torch-free.
+seqeval 0.0.12, of the time of XTREME's published figures, reads a bare tag as its first letter and
+the text after its last hyphen, so the whole of it; 1.2.2 takes the first letter off, so that CCONJ
+and SCONJ are one type. Bare tags are therefore given to it as 0.0.12 read them: NOUN as N-NOUN.
+That 0.0.12 made those figures, and how it read tags, is recalled: none was reproduced here.
+Torch-free.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+
+from xtl.tasks.f_score import f1_of_counts, percent
 
 COUNTS = ("gold_chunks", "said_chunks", "right_chunks", "words", "right_words")
 """What scores are made of: of a sentence, and summed of a set. `said` is the answer's; a chunk is
@@ -35,10 +38,10 @@ def tag_scores(counted: Iterable[Mapping[str, float]]) -> dict[str, float]:
     total: Counter[str] = Counter()
     for counts in counted:
         total.update({name: int(counts[name]) for name in COUNTS})
-    chunks_of_both = total["gold_chunks"] + total["said_chunks"]
+    of_chunks = f1_of_counts(total["gold_chunks"], total["said_chunks"], total["right_chunks"])
     return {
-        "f1": _percent(2 * total["right_chunks"], chunks_of_both),
-        "token_accuracy": _percent(total["right_words"], total["words"]),
+        "f1": of_chunks["f1"],
+        "token_accuracy": percent(total["right_words"], total["words"]),
     }
 
 
@@ -60,7 +63,3 @@ def chunks(tags: Sequence[str], *, bare: bool) -> set[tuple[str, int, int]]:
 def as_read_before(tag: str) -> str:
     """A bare tag so written that seqeval 1.2.2 reads it as 0.0.12 did."""
     return f"{tag[0]}-{tag.rpartition('-')[2]}"
-
-
-def _percent(part: int, whole: int) -> float:
-    return 100 * part / whole if whole else 0.0

@@ -37,6 +37,12 @@ if TYPE_CHECKING:
     from xtl.data.hub import Report
 
 
+_WHY_NONE = {
+    "span-qa": "no token has a part of their answer",
+    "masked-lm": "they have no token that could be masked",
+}
+"""Why rows of a family may give no window."""
+
 CHUNK_ROWS = 1024
 WORKER_CHUNKS = 8  # below that a process takes longer to start than it helps
 _REPORT_SECONDS = 2.0
@@ -95,7 +101,7 @@ def _build(folder: Path, work: _Work, rows: Rows, processes: int, report: Report
             whole = [row for chunk in _chunks(rows) for row in chunk]
             rows = shuffle_labels(whole, facts["digests"], request.shuffle_seed)
         made = _tokenised_chunks(rows, work, processes)
-        about = _write(writer, made, request.name, len(rows), report)
+        about = _write(writer, made, request, len(rows), report)
         writer.seal(
             request.key,
             description(request) | about | {"pad": load_tokenizer(work.tokenizer).pad_token_id},
@@ -115,12 +121,16 @@ def _chunks(rows: Rows) -> Iterator[list[Row]]:
 
 
 def _write(
-    writer: ArrayWriter, chunks: Iterator[dict[str, Ints]], name: str, total: int, report: Report
+    writer: ArrayWriter,
+    chunks: Iterator[dict[str, Ints]],
+    request: PoolRequest,
+    total: int,
+    report: Report,
 ) -> dict[str, int]:
     """Append all chunks as they come; counts of rows and windows, and of rows without any."""
     ends = {"id": 0, "label": 0, "window": 0}
     writer.append({f"{level}_starts": np.zeros(1, dtype=np.int64) for level in ends})
-    done = left_out = 0
+    name, done, left_out = request.name, 0, 0
     say = _at_intervals(report)
     for chunk in chunks:
         say(f"tokenising {name}: {done:,} of {total:,} rows")
@@ -129,7 +139,8 @@ def _write(
         writer.append(_with_starts(chunk, ends))
     report(f"tokenising {name}: {done:,} of {total:,} rows")
     if left_out:
-        report(f"{name}: {left_out:,} rows give no window: no token has a part of their answer")
+        why = _WHY_NONE.get(request.family, "they have no tokens")
+        report(f"{name}: {left_out:,} rows give no window: {why}")
     return {"rows": done, "left_out": left_out, "windows": ends["window"], "tokens": ends["id"]}
 
 

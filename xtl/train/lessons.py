@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from xtl.data.batches import update_examples
 from xtl.errors import UserError
+from xtl.sweep.placing import MASKED_LM
 from xtl.sweep.shard import Part, TrainSpec
 from xtl.tasks.families import trainable_family
 from xtl.tasks.family import Feature, TrainableFamily, Vocabulary
@@ -81,7 +82,9 @@ class Lessons:
 
 def _source(part: Part, pool: Pool, seed: int) -> _Source:
     """The subset's windows, in the subset's own order, whatever the order of the pool's rows."""
-    windows = pool.examples(pool.subset(part.examples, seed, part.subset))
+    chosen = pool.subset(part.examples, seed, part.subset)
+    # A text's windows say nothing of each other, and a long one would be an update by itself.
+    windows = pool.each_window(chosen) if part.family == MASKED_LM else pool.examples(chosen)
     if not windows:
         raise UserError(f"{part.task}: none of {part.examples} examples can be trained on")
     family = trainable_family(part.family)

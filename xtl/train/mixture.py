@@ -1,8 +1,9 @@
 """The mixture: which task each update is of, where a training has several. Pure.
 
 An update's examples are all of one task, as in the authors' code (jiant's proportional sampling).
-Their number over the whole training is in proportion to the weights, to within one; their order is
-random and follows from the seed alone, so that nothing of it has to be saved.
+Their number over the whole training is in proportion to the weights, to within one, and every task
+has one at least; their order is random and follows from the seed alone, so that nothing of it has
+to be saved.
 """
 
 from __future__ import annotations
@@ -26,13 +27,18 @@ def task_order(weights: Sequence[int], updates: int, seed: int) -> Indices:
 
 
 def shares(weights: Sequence[int], updates: int) -> list[int]:
-    """How many updates each weight gets: largest remainders, ties to the earlier."""
+    """How many updates each weight gets: largest remainders, ties to the earlier; one at least,
+    so that no head is handed over untrained, unless there are more weights than updates."""
     total = sum(weights)
     counts = [updates * weight // total for weight in weights]
     rest = [updates * weight % total for weight in weights]
     first = sorted(range(len(weights)), key=lambda number: -rest[number])
     for number in first[: updates - sum(counts)]:
         counts[number] += 1
+    for number in [number for number, count in enumerate(counts) if not count]:
+        if max(counts, default=0) > 1:
+            counts[counts.index(max(counts))] -= 1
+            counts[number] = 1
     return counts
 
 

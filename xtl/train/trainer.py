@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from statistics import fmean
 
@@ -26,6 +26,8 @@ from xtl.train.handover import Published, Weights, publish
 from xtl.train.hooks import Hooks
 from xtl.train.lessons import Lessons
 from xtl.train.update import DivergedError, Report, Updater
+
+JUDGED_UPDATES = 20
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +104,7 @@ def train(job: TrainJob, hooks: Hooks) -> TrainOutcome:
     Raises DivergedError; UserError for a subset without a usable example, a head that does not
     fit, or an unknown part to freeze; and what `hooks.fence` raises: each on every rank.
     """
-    lessons = Lessons(job.spec, job.pools, partial(vocabulary, job.start_from))
+    lessons = Lessons(job.spec, job.pools, cache(partial(vocabulary, job.start_from)))
     engine = Engine(build(job.spec, job.start_from), job.spec, job.engine)
     try:
         history = _resume(engine, job)
@@ -201,11 +203,14 @@ def _outcome(
 
 
 def is_degenerate(spec: TrainSpec, order: Indices, losses: Sequence[float]) -> bool:
-    """Whether a task's loss, a mean over the last tenth of its updates, is no better than at its
-    first: than that of an untrained head. Heads that were trained before are not judged so."""
+    """Whether no task was learnt: of each, the loss over the last tenth of its updates is no better
+    than over the first. Not judged are heads that were trained before, and tasks of few updates,
+    whose batches' noise would be the judge."""
+    fell = []
     for number, part in enumerate(spec.parts):
         mine = [loss for loss, task in zip(losses, order, strict=False) if task == number]
         trained_before = part.family == MASKED_LM or (number == 0 and spec.head_of is not None)
-        if len(mine) > 1 and not trained_before and last_tenth(mine) >= mine[0]:
-            return True
-    return False
+        if len(mine) >= JUDGED_UPDATES and not trained_before:
+            first_tenth = fmean(mine[: len(mine) // 10])
+            fell.append(last_tenth(mine) < first_tenth)
+    return bool(fell) and not any(fell)

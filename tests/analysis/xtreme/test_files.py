@@ -108,6 +108,14 @@ def test_half_a_file_of_answers_is_refused_with_its_line(tmp_path: Path) -> None
     assert refused(read_answers, path).startswith("test-ko.json:2: found ")
 
 
+@pytest.mark.parametrize("text", [100_000 * "[", 100_000 * '{"a":', "[" + 5_000 * "1" + "]"])
+def test_what_python_cannot_read_of_json_is_one_line(text: str, tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "test-ko.json", text)
+    line = refused(read_answers, path)
+    assert line.startswith("test-ko.json: found ")
+    assert "\n" not in line
+
+
 def test_bytes_that_are_no_utf_8_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "test-ru.tsv"
     path.write_bytes("река".encode("koi8-r"))

@@ -170,17 +170,17 @@ def test_the_best_of_several_gold_answers_counts(folders: Folders) -> None:
 def test_a_question_without_a_prediction_scores_0_and_is_counted(folders: Folders) -> None:
     folders.answers("xquad", "el", {"1": "Αθήνα", "unasked": "x"}, {"1": ["Αθήνα"], "2": ["Κρήτη"]})
     found = scored(folders, "xquad", "el")
-    assert (found.examples, found.unanswered) == (2, 1)
+    assert (found.examples, found.unanswered, found.unknown) == (2, 1, 1)
     assert rounded(found)["exact_match"] == 50
 
 
 @pytest.mark.parametrize(
     ("task", "said", "gold", "line"),
     [
-        ("tatoeba", ["1"], ["1", "2"], "PATH: found 1 lines, expected 2 as in the labels"),
-        ("panx", ["O"], ["O", "", "O"], "PATH: found 1 sentences, expected 2 as in the labels"),
+        ("tatoeba", ["1"], ["1", "2"], "PATH: found 1 line, expected 2 as in the labels"),
+        ("panx", ["O"], ["O", "", "O"], "PATH: found 1 sentence, expected 2 as in the labels"),
         ("panx", ["O", "", "O"], ["O", "", "O", "O"],
-         "PATH:3: found 1 tags in the sentence that begins here, expected 2 as in the labels"),
+         "PATH:3: found 1 tag in the sentence that begins here, expected 2 as in the labels"),
     ],
 )  # fmt: skip
 def test_predictions_that_are_not_one_for_each_label_are_refused(
@@ -191,6 +191,32 @@ def test_predictions_that_are_not_one_for_each_label_are_refused(
         scored(folders, task, "sw")
     path = folders.predictions / task / "test-sw.tsv"
     assert str(caught.value) == line.replace("PATH", str(path))
+
+
+@pytest.mark.parametrize("said", [{}, {"q1": "Αθήνα"}, {"1 ": "Αθήνα"}])
+def test_answers_to_none_of_the_questions_are_refused(
+    said: dict[str, str], folders: Folders
+) -> None:
+    folders.answers("xquad", "el", said, {"1": ["Αθήνα"]})
+    line = r"test-el\.json: found no id of the labels', expected answers .*, such as '1'$"
+    with pytest.raises(UserError, match=line):
+        scored(folders, "xquad", "el")
+
+
+@pytest.mark.parametrize("said", [["en-1\tde-1"], ["DE-1\ten-01", "2\t1"]])
+def test_pairs_of_other_sentences_than_the_labels_are_refused(
+    said: list[str], folders: Folders
+) -> None:
+    folders.lines("bucc2018", "de", said, ["de-2\ten-2", "de-1\ten-1"])
+    with pytest.raises(UserError, match=r"test-de\.tsv: found no id .* such as de-1 en-1 "):
+        scored(folders, "bucc2018", "de")
+
+
+def test_one_sentence_of_the_labels_is_enough_for_pairs_that_are_all_wrong(
+    folders: Folders,
+) -> None:
+    found = lines(folders, "bucc2018", "de", ["de-7\ten-1"], ["de-1\ten-1"])
+    assert found == {"f1": 0, "precision": 0, "recall": 0}
 
 
 @pytest.mark.parametrize("task", ["pawsx", "panx", "bucc2018"])

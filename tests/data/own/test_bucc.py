@@ -88,13 +88,15 @@ def test_another_format_is_one_file() -> None:
         ({"dev_en": None}, "zh-en.dev.en: found no such file, expected it beside zh-en.dev.zh, "
          "zh-en.dev.gold"),
         ({"dev_gold": "zh-9\ten-2\n"},
-         "zh-en.dev.gold: found zh-9, expected the id of a sentence in zh-en.dev.zh"),
-        ({"dev_gold": "zh-1\ten-9\n"},
-         "zh-en.dev.gold: found en-9, expected the id of a sentence in zh-en.dev.en"),
+         "zh-en.dev.gold: line 1: found zh-9, expected the id of a sentence in zh-en.dev.zh"),
+        ({"dev_gold": "zh-2\ten-2\nzh-1\ten-9\nzh-2\ten-9\n"},
+         "zh-en.dev.gold: line 2: found en-9, expected the id of a sentence in zh-en.dev.en"),
         ({"dev_zh": "zh-1\t一\nzh-2 二\n"},
          "zh-en.dev.zh: line 2: found 'zh-2 二', expected an id and a sentence with a tab between"),
         ({"dev_gold": "zh-1\n"},
          "zh-en.dev.gold: line 1: found 'zh-1', expected two ids with a tab between"),
+        ({"sample_zh": "zh-7\t七\n", "sample_en": "en-7\tSeven\n", "sample_gold": "zh-7\ten-7\n"},
+         "zh-en.sample.gold: found beside zh-en.dev.gold, expected one alone: both are dev"),
         ({"dev_gold": ""}, "zh-en.dev.gold: found an empty file, expected records"),
     ],
 )  # fmt: skip

@@ -144,6 +144,11 @@ def _json(path: Path) -> Any:
         return json.loads(_text(path))
     except json.JSONDecodeError as error:
         raise UserError(f"{path}:{error.lineno}: found {error.msg}, expected JSON") from None
+    except RecursionError:
+        raise UserError(f"{path}: found lists or objects too deep in each other to read, expected "
+                        "predictions or labels") from None  # fmt: skip
+    except ValueError as error:  # a number of more digits than Python reads
+        raise UserError(f"{path}: found {error}, expected JSON") from None
 
 
 def _kind(value: Any) -> str:

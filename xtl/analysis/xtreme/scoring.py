@@ -16,6 +16,7 @@ from xtl.analysis.xtreme.files import (
 )
 from xtl.analysis.xtreme.layout import Pair
 from xtl.errors import UserError
+from xtl.tasks.f_score import f1_of_counts
 from xtl.tasks.forms import NLI
 from xtl.tasks.qa_metrics import METRICS, Rule, qa_metrics
 from xtl.tasks.tag_metrics import COUNTS, tag_counts, tag_scores
@@ -30,26 +31,19 @@ _RULES: dict[str, Rule] = {"xquad": "squad-v1.1", "mlqa": "mlqa", "tydiqa": "squ
 class Score:
     """Metrics in percent, over `examples` labels: lines, tags, gold pairs or questions.
 
-    `unanswered` questions have no prediction, and score 0.
+    `unanswered` questions have no prediction, and score 0; of the predictions, `unknown` are for
+    questions that the labels do not have, and do not count.
     """
 
     metrics: Mapping[str, float]
     examples: int
     unanswered: int = 0
+    unknown: int = 0
 
 
 def score(pair: Pair) -> Score:
     """UserError for a malformed file, and for predictions that cannot be those of the labels."""
     return _SCORERS[pair.task](pair)
-
-
-def f1_of_counts(gold: int, said: int, right: int) -> dict[str, float]:
-    """F1, precision and recall in percent; each 0 where it would be a division by nothing."""
-    return {
-        "f1": 100 * 2 * right / (gold + said) if right else 0.0,
-        "precision": 100 * right / said if said else 0.0,
-        "recall": 100 * right / gold if gold else 0.0,
-    }
 
 
 def _classes(pair: Pair) -> Score:
@@ -64,7 +58,7 @@ def _neighbours(pair: Pair) -> Score:
 
 def _accuracy(pair: Pair, gold: Sequence[str], said: Sequence[str]) -> Score:
     _filled(pair.labels, gold)
-    _as_many(str(pair.predictions), "lines", len(gold), len(said))
+    _as_many(str(pair.predictions), "line", len(gold), len(said))
     right = sum(one == other for one, other in zip(gold, said, strict=True))
     return Score({"accuracy": 100 * right / len(gold)}, len(gold))
 
@@ -72,10 +66,10 @@ def _accuracy(pair: Pair, gold: Sequence[str], said: Sequence[str]) -> Score:
 def _tags(pair: Pair) -> Score:
     gold, said = read_tags(pair.labels), read_tags(pair.predictions)
     _filled(pair.labels, gold)
-    _as_many(str(pair.predictions), "sentences", len(gold), len(said))
+    _as_many(str(pair.predictions), "sentence", len(gold), len(said))
     for one, other in zip(gold, said, strict=True):
         where = f"{pair.predictions}:{other[0].number}"
-        _as_many(where, "tags in the sentence that begins here", len(one), len(other))
+        _as_many(where, "tag", len(one), len(other), " in the sentence that begins here")
     # `bare` is how seqeval 0.0.12 reads every tag, and B- and I- alike: see tag_metrics.
     counts = [
         tag_counts([line.text for line in one], [line.text for line in other], bare=True)
@@ -90,21 +84,33 @@ def _tags(pair: Pair) -> Score:
 def _mined(pair: Pair) -> Score:
     gold, said = read_pairs(pair.labels), read_pairs(pair.predictions)
     _filled(pair.labels, gold)
+    if said and not any(_ids(gold, side) & _ids(said, side) for side in (0, 1)):
+        expected = f"pairs such as {' '.join(min(gold))} (a tab between them)"
+        raise UserError(f"{pair.predictions}: found no id of the labels', expected {expected}")
     return Score(f1_of_counts(len(gold), len(said), len(gold & said)), len(gold))
+
+
+def _ids(pairs: Collection[tuple[str, str]], side: int) -> set[str]:
+    return {pair[side] for pair in pairs}
 
 
 def _answers(pair: Pair) -> Score:
     questions, answers = read_questions(pair.labels), read_answers(pair.predictions)
+    asked = {question.id for question in questions}
+    if asked.isdisjoint(answers):
+        expected = f"answers to its questions, such as {questions[0].id!r}"
+        raise UserError(f"{pair.predictions}: found no id of the labels', expected {expected}")
     rule = _RULES[pair.task]
     scores = [
-        qa_metrics(answers[asked.id], asked.answers, pair.language, rule)
-        for asked in questions
-        if asked.id in answers
+        qa_metrics(answers[question.id], question.answers, pair.language, rule)
+        for question in questions
+        if question.id in answers
     ]
     return Score(
         {name: sum(each[name] for each in scores) / len(questions) for name in METRICS},
         examples=len(questions),
         unanswered=len(questions) - len(scores),
+        unknown=len(answers.keys() - asked),
     )
 
 
@@ -113,9 +119,10 @@ def _filled(path: Path, entries: Collection[object]) -> None:
         raise UserError(f"{path}: found an empty file, expected labels")
 
 
-def _as_many(where: str, what: str, wanted: int, found: int) -> None:
+def _as_many(where: str, noun: str, wanted: int, found: int, what: str = "") -> None:
     if wanted != found:
-        raise UserError(f"{where}: found {found:,} {what}, expected {wanted:,} as in the labels")
+        number = f"{found:,} {noun}{'' if found == 1 else 's'}{what}"
+        raise UserError(f"{where}: found {number}, expected {wanted:,} as in the labels")
 
 
 _SCORERS: dict[str, Callable[[Pair], Score]] = {

@@ -31,15 +31,16 @@ def read_bucc(stem: Path) -> Iterator[tuple[str, dict[str, str]]]:
         matches = _matches(files, split)
         for side, path in (("foreign", files[0]), ("english", files[1])):
             for number, (key, text) in _fields(path, "an id and a sentence"):
-                match = matches.pop((side, key), "")
+                _, match = matches.pop((side, key), (0, ""))
                 yield (
                     f"{path.name}, line {number}",
                     {"id": _id(split, key), "text": text, "side": side, "split": split}
                     | {"match": match if side == "foreign" else ""},
                 )
-        for side, key in matches:
+        for (side, key), (number, _) in matches.items():
             pool = files[0] if side == "foreign" else files[1]
-            raise fault(files[2], "", f"found {key}, expected the id of a sentence in {pool.name}")
+            found = f"found {key}, expected the id of a sentence in {pool.name}"
+            raise fault(files[2], f"line {number}", found)
 
 
 def bucc_files(stem: Path) -> list[Path]:
@@ -48,8 +49,8 @@ def bucc_files(stem: Path) -> list[Path]:
 
 
 def _found(stem: Path) -> dict[str, tuple[Path, Path, Path]]:
-    """Foreign pool, English pool and gold pairs of each split. UserError where there is none, or
-    where a split lacks one of the three."""
+    """Foreign pool, English pool and gold pairs of each split. UserError where there is none,
+    where a split lacks one of the three, or where it is there under both its names."""
     named = _STEM.fullmatch(stem.name)
     if named is None:
         raise fault(stem, "", "expected what BUCC's files begin with, such as bucc2018/zh-en")
@@ -60,6 +61,10 @@ def _found(stem: Path) -> dict[str, tuple[Path, Path, Path]]:
         whole = [files for files in begun if all(path.exists() for path in files)]
         if begun and not whole:
             raise _missing(begun[0])
+        if len(whole) > 1:
+            (_, _, one), (_, _, other) = whole
+            expected = f"expected one alone: both are {split}"
+            raise fault(other, "", f"found beside {one.name}, {expected}")
         if whole:
             found[split] = whole[0]
     if not found:
@@ -84,13 +89,14 @@ def _missing(files: tuple[Path, Path, Path]) -> Exception:
     return fault(path, "", f"found no such file, expected it beside {there}{hint}")
 
 
-def _matches(files: tuple[Path, Path, Path], split: str) -> dict[tuple[str, str], str]:
-    """(side, id) → ids of the translations, of every sentence in a gold pair."""
-    found: dict[tuple[str, str], dict[str, None]] = {}
-    for _, (one, other) in _fields(files[2], "two ids"):
-        found.setdefault(("foreign", one), {})[_id(split, other)] = None
-        found.setdefault(("english", other), {})
-    return {key: " ".join(others) for key, others in found.items()}
+def _matches(files: tuple[Path, Path, Path], split: str) -> dict[tuple[str, str], tuple[int, str]]:
+    """(side, id) → (first line, ids of the translations) of every sentence in a gold pair."""
+    found: dict[tuple[str, str], tuple[int, dict[str, None]]] = {}
+    for number, (one, other) in _fields(files[2], "two ids"):
+        _, others = found.setdefault(("foreign", one), (number, {}))
+        others[_id(split, other)] = None
+        found.setdefault(("english", other), (number, {}))
+    return {key: (number, " ".join(others)) for key, (number, others) in found.items()}
 
 
 def _fields(path: Path, expected: str) -> Iterator[tuple[int, tuple[str, str]]]:

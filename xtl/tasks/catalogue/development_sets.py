@@ -66,7 +66,7 @@ DEVELOPMENT_SETS = (
         DatasetRef("rajpurkar/squad_v2", "squad_v2", "validation", "squad"),
         rows=11_873,
         tokens=215,
-        decoding=_QA,
+        decoding=_QA.model_copy(update={"scoring": "squad-v2"}),
         headline="f1",
     ),
     _development(

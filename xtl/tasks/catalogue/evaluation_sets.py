@@ -162,12 +162,12 @@ _XTREME = (
         decoding=_QA,
         codes={code: TYDIQA[code] for code in _UNSEEN},
     ),
-    # Mined in pools that the hub does not have: `evaluation_data` names BUCC's own files. `rows`
-    # are the sentences of both sides and both splits, recalled; `tokens` are those of zh and en.
+    # Mined in pools that no hub has: a manifest must name BUCC's own files. `rows` are the
+    # sentences of both sides and both splits, recalled; `tokens` are those of zh and en.
     EvaluationSet(
         name="bucc2018",
         family="mining",
-        data=DatasetRef("google/xtreme", "bucc18.{language}", "test", "bucc"),
+        data=DatasetRef("", "default", "test", "bucc"),
         languages=_BUCC,
         headline="f1",
         rows=732_600,

@@ -75,6 +75,7 @@ _INTERMEDIATE = (
         tokens=217,
         epochs=7,  # recalled, as the batch of 24 is
         recipe=recipe(24),
+        choices=4,
     ),
     Task(
         name="ccg",
@@ -93,6 +94,7 @@ _INTERMEDIATE = (
         tokens=476,
         epochs=15,  # recalled, as the batch of 4 is
         recipe=recipe(4),
+        choices=4,
     ),
     Task(
         name="commonsenseqa",
@@ -102,6 +104,7 @@ _INTERMEDIATE = (
         tokens=113,
         epochs=10,  # recalled, as the batch of 4 is
         recipe=recipe(4),
+        choices=5,
     ),
 )
 
