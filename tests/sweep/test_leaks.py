@@ -99,10 +99,8 @@ def test_rows_that_are_trained_on_and_asked_are_a_leak_in_every_family() -> None
     )
     with pytest.raises(UserError, match=r"leakage: Rowan/hellaswag.*found the same 4,096 rows"):
         make_plan(asked, lock_for(asked))
-    accepted = {"training": "hellaswag", "evaluation": "hellaswag-dev", "because": "a test"}
-    require_accepted(
-        asked.model_copy(update={"accept_overlap": (Accepted(**accepted),)}), lock_for(asked)
-    )
+    accepted = Accepted(training="hellaswag", evaluation="hellaswag-dev", because="a test")
+    require_accepted(asked.model_copy(update={"accept_overlap": (accepted,)}), lock_for(asked))
 
 
 def test_accepting_one_pair_accepts_no_other() -> None:
