@@ -19,7 +19,7 @@ USUAL_CAP = 2**17  # of examples-proportional mixing, as in the paper [recalled]
 class MaskedText(Keys):
     """Masked LM on text in many languages, mixed into an intermediate training.
 
-    `share`: of the examples that the model sees. `corpus` is a name under `training_data:`.
+    `share`: of the updates. `corpus` is a name under `training_data:`.
     """
 
     corpus: str
