@@ -138,9 +138,9 @@ def test_without_a_verb_the_help_is_shown_and_the_status_is_2() -> None:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_an_option_that_a_verb_does_not_have_is_one_line_and_status_2(verb: str) -> None:
-    done = xtl(verb, "--nonesuch")
+    done = xtl(verb, "--qqq")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"xtl: no such option: --nonesuch (`xtl {verb} --help` tells more)\n"
+    assert done.stderr == f"xtl: no such option: --qqq (`xtl {verb} --help` tells more)\n"
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_an_option_that_a_verb_does_not_have_is_one_line_and_status_2(verb: str)
             ["scroe"],
             "no such command 'scroe'. Did you mean 'score', 'rescore'? (`xtl --help` tells more)",
         ),
-        (["--nonesuch"], "no such option: --nonesuch (`xtl --help` tells more)"),
+        (["--nonesuch"], "no such option: --qqq (`xtl --help` tells more)"),
         (
             ["plan", "moon"],
             "got unexpected extra argument(s) (moon) (`xtl plan --help` tells more)",

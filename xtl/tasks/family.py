@@ -198,6 +198,22 @@ class EvaluableFamily(Protocol):
         """Whether one language's answers are no better than guessing."""
 
 
+class HeadFamily:
+    """What families have in common whose answers are read off a head on the last layer."""
+
+    needs_head = True
+    together = False
+
+    def drawn(
+        self, features: Sequence[Feature], vocabulary: Callable[[], Vocabulary], seed: Sequence[int]
+    ) -> Sequence[Feature]:
+        """As they are: nothing of them is left to chance."""
+        return features
+
+    def layer(self, depth: int, decoding: DecodingSettings) -> int:
+        return depth
+
+
 def example_id(row: Row, index: int) -> str:
     """The row's own id; its position in the set where it has none."""
     return str(row["id"]) if "id" in row else str(index)

@@ -7,7 +7,7 @@ the one numbered 0 on, and examples of one batch may have different numbers of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -25,20 +25,18 @@ from xtl.tasks.classification import (
 from xtl.tasks.family import (
     Asked,
     Feature,
+    HeadFamily,
     HeadSettings,
     Prediction,
     Row,
-    Vocabulary,
     example_id,
     mean_metrics,
 )
-from xtl.tasks.settings import DecodingSettings
 
 
-class MultipleChoice:
+class MultipleChoice(HeadFamily):
     """Both a TrainableFamily and an EvaluableFamily."""
 
-    needs_head = True
     together = True
 
     def head(self, settings: HeadSettings) -> nn.Module:
@@ -60,17 +58,9 @@ class MultipleChoice:
         chosen = beside.argmax(dim=1) == torch.arange(len(scores), device=scores.device)
         return losses.sum(), (chosen & right).sum()
 
-    def drawn(
-        self, features: Sequence[Feature], vocabulary: Callable[[], Vocabulary], seed: Sequence[int]
-    ) -> Sequence[Feature]:
-        return features
-
     def targets(self, feature: Feature) -> int:
         """One an example: its first choice stands for it."""
         return int(feature.part == 0)
-
-    def layer(self, depth: int, decoding: DecodingSettings) -> int:
-        return depth
 
     def outputs(self, head: nn.Module | None, hidden: Tensor, mask: Tensor) -> Tensor:
         """Scores, (batch, 1)."""

@@ -7,7 +7,7 @@ of a class, so that sets that number theirs otherwise are scored alike.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -25,21 +25,17 @@ from xtl.tasks.classification import (
 from xtl.tasks.family import (
     Asked,
     Feature,
+    HeadFamily,
     HeadSettings,
     Prediction,
     Row,
-    Vocabulary,
     example_id,
     mean_metrics,
 )
-from xtl.tasks.settings import DecodingSettings
 
 
-class SentencePair:
+class SentencePair(HeadFamily):
     """Both a TrainableFamily and an EvaluableFamily."""
-
-    needs_head = True
-    together = False
 
     def head(self, settings: HeadSettings) -> nn.Module:
         """One score a class. UserError where no class is named."""
@@ -55,17 +51,9 @@ class SentencePair:
         loss = functional.cross_entropy(scores, gold, reduction="sum")
         return loss, (scores.argmax(dim=1) == gold).sum()
 
-    def drawn(
-        self, features: Sequence[Feature], vocabulary: Callable[[], Vocabulary], seed: Sequence[int]
-    ) -> Sequence[Feature]:
-        return features
-
     def targets(self, feature: Feature) -> int:
         """One a pair."""
         return 1
-
-    def layer(self, depth: int, decoding: DecodingSettings) -> int:
-        return depth
 
     def outputs(self, head: nn.Module | None, hidden: Tensor, mask: Tensor) -> Tensor:
         """Scores, (batch, classes)."""

@@ -16,7 +16,7 @@ answer that was not given is not kept, so a prediction's metrics have that score
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from torch import Tensor, nn
@@ -25,15 +25,14 @@ from torch.nn import functional
 from xtl.tasks.family import (
     Asked,
     Feature,
+    HeadFamily,
     HeadSettings,
     Prediction,
     Row,
-    Vocabulary,
     example_id,
     mean_metrics,
 )
 from xtl.tasks.qa_metrics import METRICS, Rule, best_threshold, qa_metrics
-from xtl.tasks.settings import DecodingSettings
 from xtl.tasks.span_decoding import Floats, Span, decode
 from xtl.tasks.span_features import golds
 
@@ -48,11 +47,8 @@ SILENT = "f1_silent"
 BEST_THRESHOLD = "f1_best_threshold"
 
 
-class SpanQA:
+class SpanQA(HeadFamily):
     """Both a TrainableFamily and an EvaluableFamily."""
-
-    needs_head = True
-    together = False
 
     def head(self, settings: HeadSettings) -> nn.Module:
         """Two scores a token. No dropout of its own: the encoder's last layer has it already."""
@@ -70,17 +66,9 @@ class SpanQA:
         correct = (scores.argmax(dim=1) == labels).all(dim=1).sum()
         return loss, correct
 
-    def drawn(
-        self, features: Sequence[Feature], vocabulary: Callable[[], Vocabulary], seed: Sequence[int]
-    ) -> Sequence[Feature]:
-        return features
-
     def targets(self, feature: Feature) -> int:
         """One a window."""
         return 1
-
-    def layer(self, depth: int, decoding: DecodingSettings) -> int:
-        return depth
 
     def outputs(self, head: nn.Module | None, hidden: Tensor, mask: Tensor) -> Tensor:
         """Start and end scores, (batch, length, 2), in float32: in bf16 close ones would tie."""

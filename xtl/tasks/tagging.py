@@ -8,7 +8,7 @@ CCGbank's 1,363 tags take no more memory than UDPOS's 17.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -22,13 +22,12 @@ from xtl.errors import UserError
 from xtl.tasks.family import (
     Asked,
     Feature,
+    HeadFamily,
     HeadSettings,
     Prediction,
     Row,
-    Vocabulary,
     example_id,
 )
-from xtl.tasks.settings import DecodingSettings
 from xtl.tasks.tag_maker import NO_WORD
 from xtl.tasks.tag_metrics import are_bare, tag_counts, tag_scores
 
@@ -56,11 +55,8 @@ class TagHead(nn.Module):
         return scores
 
 
-class Tagging:
+class Tagging(HeadFamily):
     """Both a TrainableFamily and an EvaluableFamily."""
-
-    needs_head = True
-    together = False
 
     def head(self, settings: HeadSettings) -> nn.Module:
         return TagHead(settings.hidden_size, len(settings.labels), settings.dropout)
@@ -74,17 +70,9 @@ class Tagging:
         loss = functional.cross_entropy(scores, wanted, reduction="sum")
         return loss, (scores.argmax(dim=-1) == wanted).sum()
 
-    def drawn(
-        self, features: Sequence[Feature], vocabulary: Callable[[], Vocabulary], seed: Sequence[int]
-    ) -> Sequence[Feature]:
-        return features
-
     def targets(self, feature: Feature) -> int:
         """One a word."""
         return sum(label >= 0 for label in feature.labels)
-
-    def layer(self, depth: int, decoding: DecodingSettings) -> int:
-        return depth
 
     def outputs(self, head: nn.Module | None, hidden: Tensor, mask: Tensor) -> Tensor:
         """The likeliest tag's number and its log-probability, (batch, length, 2)."""
