@@ -150,7 +150,7 @@ def test_an_option_that_a_verb_does_not_have_is_one_line_and_status_2(verb: str)
             ["scroe"],
             "no such command 'scroe'. Did you mean 'score', 'rescore'? (`xtl --help` tells more)",
         ),
-        (["--nonesuch"], "no such option: --qqq (`xtl --help` tells more)"),
+        (["--nonesuch"], "no such option: --nonesuch (`xtl --help` tells more)"),
         (
             ["plan", "moon"],
             "got unexpected extra argument(s) (moon) (`xtl plan --help` tells more)",
