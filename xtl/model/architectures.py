@@ -32,7 +32,7 @@ class Architecture:
     embeddings; `dropout` are keys of the configuration (none: every one that is called so).
     `segments`: it has embeddings for the first and the second text of a pair. `after_padding`:
     positions are counted from the padding's id on; `bounded`: no more of them than
-    `max_position_embeddings`. `packs`: several examples could share a row (no path packs yet).
+    `max_position_embeddings`.
     """
 
     model: str = "AutoModel"
@@ -45,10 +45,9 @@ class Architecture:
     segments: bool = False
     after_padding: bool = False
     bounded: bool = True
-    packs: bool = False
 
 
-def _roberta(model: str, tokenizer: str, *, packs: bool = False) -> Architecture:
+def _roberta(model: str, tokenizer: str) -> Architecture:
     return Architecture(
         model=model,
         tokenizer=tokenizer,
@@ -57,7 +56,6 @@ def _roberta(model: str, tokenizer: str, *, packs: bool = False) -> Architecture
         pooler=True,
         dropout=_BERT_DROPOUT,
         after_padding=True,
-        packs=packs,
     )
 
 
@@ -81,7 +79,7 @@ def _bert(
 
 
 ARCHITECTURES: dict[str, Architecture] = {
-    "xlm-roberta": _roberta("XLMRobertaModel", "XLMRobertaTokenizer", packs=True),
+    "xlm-roberta": _roberta("XLMRobertaModel", "XLMRobertaTokenizer"),
     "roberta": _roberta("RobertaModel", "RobertaTokenizer"),
     "camembert": _roberta("CamembertModel", "CamembertTokenizer"),
     "bert": _bert("BertModel"),

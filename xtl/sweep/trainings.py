@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
+from xtl.data.batches import updates_per_epoch
 from xtl.errors import UserError
 from xtl.sweep.choices import Arm, TargetChoice
 from xtl.sweep.intermediate import IntermediateChoice
@@ -55,7 +56,7 @@ class Trainings:
     ) -> TrainSpec:
         pool = self._tables(task_tables(self.manifest, choice.trained))
         part = _part(choice.trained, pool, _taken(choice, pool))
-        updates = choice.epochs * _passes(part.examples, choice.recipe)
+        updates = choice.epochs * updates_per_epoch(part.examples, choice.recipe.batch_size)
         return self._after(choice, parent, self._spec((part,), updates, choice.recipe, seed))
 
     def tuned(
@@ -80,7 +81,7 @@ class Trainings:
         if part.family == "span-qa":
             part = part.model_copy(update={"subset": "paragraph"})
         recipe = choice.recipe.model_copy(update={"learning_rate": rate})
-        updates = epochs * _passes(part.examples, recipe)
+        updates = epochs * updates_per_epoch(part.examples, recipe.batch_size)
         return self._after(choice, parent, self._spec((part,), updates, recipe, seed))
 
     def _after(
@@ -228,12 +229,8 @@ def _updates(
 def _pass(choice: IntermediateChoice, counts: list[int]) -> int:
     """Updates of one pass over the tasks' examples, the masked text's share added."""
     examples = sum(min(count, choice.cap) for count in counts) if len(counts) > 1 else counts[0]
-    updates = _passes(examples, choice.recipe)
+    updates = updates_per_epoch(examples, choice.recipe.batch_size)
     if choice.masked_text is None:
         return updates
     rest = 1 - Fraction(choice.masked_text.share).limit_denominator(1000)
     return -(-updates * rest.denominator // rest.numerator)
-
-
-def _passes(examples: int, recipe: Recipe) -> int:
-    return -(-examples // recipe.batch_size)
