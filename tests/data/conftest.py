@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.records import real_records
 from xtl.data import encoder, lookup, wheels
 from xtl.data.loading import load_rows
 from xtl.data.mirror import Mirror, Snapshot
@@ -60,7 +61,4 @@ def encoder_snapshot(encoder_cache: Path, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture(scope="session")
 def hub() -> Path:
     """A local folder laid out as the hub is, named by XTL_HUB."""
-    named = os.environ.get("XTL_HUB")
-    if not named:
-        pytest.skip("XTL_HUB names no folder of hub data sets: set it to test with real records")
-    return Path(named)
+    return real_records()

@@ -11,6 +11,7 @@ import yaml
 
 from tests.bench import Bench
 from tests.jobs import every_task
+from tests.records import real_records
 from xtl.sweep.shard import Shard, TrainSpec
 from xtl.tasks.catalogue import EVALUATION_SETS, METRICS, TARGETS
 
@@ -39,9 +40,7 @@ def swept(folder: Path, hub: Path, records: Path, body: dict[str, Any]) -> Bench
 
 @pytest.fixture(scope="module")
 def records() -> Path:
-    if "XTL_HUB" not in os.environ:
-        pytest.skip("XTL_HUB is not set: it names a folder of data sets in the hub's layout")
-    return Path(os.environ["XTL_HUB"])
+    return real_records()
 
 
 @pytest.fixture(scope="module")

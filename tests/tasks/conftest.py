@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 from transformers import PreTrainedTokenizerFast
 
+from tests.records import real_records
 from tests.tasks.records import PARAGRAPHS
 from tests.tasks.tokenizers import small_tokenizer
 from xtl.data import encoder
@@ -38,6 +38,4 @@ def xlmr_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> PreTrainedTokeni
 @pytest.fixture(scope="session")
 def hub() -> Path:
     """A folder of real records in the hub's layout."""
-    if "XTL_HUB" not in os.environ:
-        pytest.skip("XTL_HUB is not set: it names a folder of data sets in the hub's layout")
-    return Path(os.environ["XTL_HUB"])
+    return real_records()

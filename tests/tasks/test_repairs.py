@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import datasets
 import pytest
 
+from tests.records import real_records
 from tests.tasks.records import question
 from tests.tasks.snapshots import read
 from xtl.tasks import repairs
@@ -232,9 +232,7 @@ def test_a_table_of_another_size_is_not_called_mixed(tmp_path: Path) -> None:
 
 # ---- the real records -------------------------------------------------------------------------
 def real(ref: DatasetRef, labels: tuple[str, ...] = ()) -> TableRows:
-    if "XTL_HUB" not in os.environ:
-        pytest.skip("XTL_HUB is not set: it names a folder of data sets in the hub's layout")
-    return read_table(Path(os.environ["XTL_HUB"]) / ref.repo, ref, labels)
+    return read_table(real_records() / ref.repo, ref, labels)
 
 
 def test_a_clean_treebank_s_rows_all_stay() -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tracemalloc
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pytest
 import yaml
 
+from tests.records import real_records
 from tests.tasks.records import question
 from tests.tasks.snapshots import read, write
 from xtl.data import lookup
@@ -287,9 +287,7 @@ def known_faults() -> Counter[tuple[str, str, str, str]]:
 
 @pytest.mark.slow
 def test_every_config_of_the_hub_s_records_loads_with_its_faults_counted() -> None:
-    if "XTL_HUB" not in os.environ:
-        pytest.skip("XTL_HUB is not set: it names a folder of data sets in the hub's layout")
-    hub = Path(os.environ["XTL_HUB"])
+    hub = real_records()
     found: Counter[tuple[str, str, str, str]] = Counter()
     configs = 0
     for card in sorted(hub.glob("*/*/README.md")):
