@@ -150,7 +150,7 @@ import os, sys
 from pathlib import Path
 
 if __name__ != "__main__":  # a process that shares the work runs this file too
-    os.write(2, b"libfoo.so: cannot open shared object file\n")  # whole, beside another's
+    os.write(2, b"libfoo.so: cannot open shared object file\\n")  # whole, beside another's
     os._exit(3)
 
 from tests.tasks.pools import request_for
