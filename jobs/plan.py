@@ -86,6 +86,7 @@ def as_data(opened: Session) -> dict[str, Any]:
             "bundling": len(found.shards) - jobs_of(opened),
         },
         "shared": found.shared,
+        "selecting": _selecting(found),
         "engine": {
             "zero_stage": opened.fit.zero_stage,
             "micro_batch": opened.fit.micro_batch,
@@ -133,6 +134,22 @@ def _heads(found: Plan) -> str:
     )
 
 
+def _selecting(found: Plan) -> dict[str, int]:
+    """How many trainings hand over the checkpoint that is best by held-out rows, or by an oracle;
+    those of each kind that there are."""
+    specs = [shard.spec for shard in found.shards.values()]
+    chosen = [spec.selection for spec in specs if isinstance(spec, TrainSpec) and spec.selection]
+    oracles = sum(bool(each.reported) for each in chosen)
+    counts = {"hold-out": len(chosen) - oracles, "oracle": oracles}
+    return {by: count for by, count in counts.items() if count}
+
+
+def _selection(found: Plan) -> str:
+    by = {"hold-out": "by held-out rows", "oracle": "by an oracle (an upper bound, no result)"}
+    told = [f"{count} {by[kind]}" for kind, count in _selecting(found).items()]
+    return f"Trainings that hand over their best checkpoint: {', '.join(told)}." if told else ""
+
+
 def show(opened: Session, console: Console) -> None:
     found, costs = opened.plan, cost(opened)
     counts = Counter(shard.stage for shard in found.shards.values())
@@ -154,7 +171,7 @@ def _sentences(opened: Session, costs: Forecast | None) -> str:
         f"{len(found.cells)} cells ask for {found.wanted} shards; sharing saves {found.shared}. "
         f"{jobs} jobs; bundling ({opened.profile.bundling}) saves {len(found.shards) - jobs}."
     ]
-    lines += [_heads(found)] if _heads(found) else []
+    lines += filter(None, [_heads(found), _selection(found)])
     lines.append(f"{opened.fit.reason}.")
     if costs:
         lines.append(

@@ -15,9 +15,9 @@ import yaml
 from pydantic import BaseModel
 
 from tests.test_packaging import VERBS, make
-from xtl.sweep import choices, intermediate
+from xtl.sweep import arms, choices, intermediate
 from xtl.sweep.choices import UNTRAINED
-from xtl.sweep.manifest import Manifest, Primary
+from xtl.sweep.manifest import Manifest
 from xtl.sweep.places import DataPlace
 from xtl.sweep.reading import parse_manifest
 from xtl.tasks.catalogue import EVALUATION_SETS, TARGETS, TASKS
@@ -35,11 +35,12 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "### `targets`": choices.TargetChoice,
     "### `training`": choices.Training,
     "### `retrieval`": choices.RetrievalChoice,
-    "### `arms`": choices.Arm,
+    "### `arms`": arms.Arm,
+    "### `selection`": arms.SelectionChoice,
     "### `strong_control`": choices.StrongControl,
     "### `training_data`": DataPlace,
     "### `accept_overlap`": choices.Accepted,
-    "### `primary`": Primary,
+    "### `primary`": choices.Primary,
 }
 WORDS: dict[str, Any] = {"the task's": None, "its defaults": {}}
 

@@ -11,7 +11,7 @@ from tests.analysis.runs import CONTROL, METRICS, PRIMARY, evaluation, plan, run
 from xtl.analysis.contrast import Contrast, contrast, slope, t_interval
 from xtl.analysis.table import build_table
 from xtl.sweep.cells import Cell
-from xtl.sweep.manifest import Primary
+from xtl.sweep.choices import Primary
 
 
 def contrast_of(by_seed: dict[int, float], **changes: object) -> Contrast:

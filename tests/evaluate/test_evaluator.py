@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,15 +8,16 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerFast, XLMRobertaModel
 
-from tests.evaluate.checkpoints import DEPTH, make_job, span_head, write_checkpoint
+from tests.evaluate.checkpoints import DECODING, DEPTH, make_job, span_head, write_checkpoint
 from tests.evaluate.ranks import evaluate_on_ranks
 from tests.evaluate.runs import run
 from tests.tasks.records import PARAGRAPHS, question
 from xtl.errors import UserError
 from xtl.evaluate.evaluator import asked_places, degenerate, evaluate, require_classes
-from xtl.sweep.shard import HeldOut
+from xtl.sweep.shard import HeldOut, Precision
 from xtl.tasks.family import Asked, Prediction
 from xtl.tasks.qa_metrics import METRICS
 from xtl.tasks.settings import DecodingSettings
@@ -166,14 +168,33 @@ def test_the_english_side_of_all_languages_is_read_once(
     assert run(make_job(checkpoint, rows, "retrieval")).useful_tokens == expected
 
 
-def test_bf16_answers_are_float32_scores(checkpoint: Path, pairs: Questions) -> None:
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_answers_in_half_precision_are_float32_scores(
+    checkpoint: Path, pairs: Questions, precision: Precision
+) -> None:
     exact = run(make_job(checkpoint, pairs, "retrieval"))
-    rounded = run(make_job(checkpoint, pairs, "retrieval", precision="bf16"))
+    rounded = run(make_job(checkpoint, pairs, "retrieval", precision=precision))
     for one, other in zip(exact.predictions, rounded.predictions, strict=True):
         assert other.score == pytest.approx(one.score, abs=0.03)
     assert [each.score for each in exact.predictions] != [
         each.score for each in rounded.predictions
     ]
+
+
+def test_numbers_that_fp16_has_no_room_for_are_no_answers(
+    checkpoint: Path, pairs: Questions, tmp_path: Path
+) -> None:
+    """Its largest is 65,504; the same model is asked in bf16 all right."""
+    wild = tmp_path / "wild"
+    shutil.copytree(checkpoint, wild)
+    tensors = load_file(wild / "model.safetensors")
+    (last,) = [name for name in tensors if name.endswith("2.output.LayerNorm.weight")]
+    tensors[last] *= 1e6
+    save_file(tensors, wild / "model.safetensors", metadata={"format": "pt"})
+    deepest = DECODING.model_copy(update={"layer": DEPTH})
+    run(make_job(wild, pairs, "retrieval", precision="bf16", decoding=deepest))
+    with pytest.raises(UserError, match="found outputs that are not finite in fp16, expected bf16"):
+        run(make_job(wild, pairs, "retrieval", precision="fp16", decoding=deepest))
 
 
 def test_progress_ends_at_the_total(checkpoint: Path, questions: Questions) -> None:

@@ -10,6 +10,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+import yaml
 from rich.console import Console
 
 from jobs.live import Pace, Progress, fraction
@@ -68,6 +69,23 @@ def test_plan_shows_files_and_folders(opened: Session) -> None:
     said = StringIO()
     show(opened, Console(file=said, width=80))
     assert f"{forecast['inodes']:,} files" in said.getvalue()
+
+
+def test_plan_says_how_many_trainings_select_their_checkpoint(
+    opened: Session, tmp_path: Path
+) -> None:
+    assert as_data(opened)["selecting"] == {}
+    data = yaml.safe_load(DEMO.read_text()) | {"sizes": [0, "6%"], "replicates": [1]}
+    data["arms"] = [{"name": "epochs", "fixed": "epochs"}] + [
+        {"name": by, "fixed": "epochs", "selection": {"evaluations": 4, "by": by} | keys}
+        for by, keys in (("hold-out", {"held_out": 64}), ("oracle", {}))
+    ]
+    (tmp_path / "selecting.yaml").write_text(yaml.safe_dump(data))
+    selecting = session(tmp_path / "selecting.yaml", tmp_path, "local", None)
+    assert as_data(selecting)["selecting"] == {"hold-out": 3, "oracle": 2}
+    said = StringIO()
+    show(selecting, Console(file=said, width=80))
+    assert "3 by held-out rows, 2 by an oracle (an upper bound, no result)." in said.getvalue()
 
 
 @pytest.mark.parametrize("verb", ["plan", "status"])

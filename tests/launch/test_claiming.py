@@ -57,6 +57,16 @@ def test_a_free_attempt_is_run(
     assert claim_shard(store, submission, chain[0].id, 1) == ("run", 1)
 
 
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_a_claim_says_how_its_job_computes(
+    store: Store, submission: Submission, chain: tuple[Shard, Shard], deterministic: bool
+) -> None:
+    asked = submission.model_copy(update={"deterministic": deterministic})
+    claim_shard(store, asked, chain[0].id, 1)
+    claim = store.attempts(chain[0].id)[0].claim
+    assert (claim.deterministic, claim.micro_batch) == (deterministic, submission.micro_batch)
+
+
 def test_an_attempt_that_another_job_has_is_left_to_it(
     store: Store, submission: Submission, chain: tuple[Shard, Shard]
 ) -> None:

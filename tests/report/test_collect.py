@@ -9,7 +9,8 @@ import pytest
 from tests.launch.records import attempt, claim, failed, result, stopped
 from tests.tracking.conftest import empty_home
 from xtl.launch.records import Attempt, End, Heartbeat, Result, TrainingSummary
-from xtl.report.collect import TimedAttempt, divided
+from xtl.report.collect import TimedAttempt, divided, handed_over
+from xtl.report.data import HandedOver
 from xtl.tracking import read_runs
 from xtl.tracking.run import RunIdentity, Tracker
 
@@ -80,3 +81,16 @@ def test_a_sweep_that_was_renamed_keeps_its_runs(tmp_path: Path) -> None:
         with Tracker(tmp_path, identity, {}) as tracker:
             tracker.summarise({"eval": {"sw": {"f1": 50.0}}})
     assert [record.shard for record in read_runs(tmp_path, "new", {"mine"})] == ["mine"]
+
+
+def test_where_a_training_ended_is_read_off_its_result() -> None:
+    """Not of results of before trainings said it, nor of evaluations."""
+    ended = TrainingSummary(
+        updates=40, selected=30, resumed_from=0, final_loss=1.0, useful_tokens=1
+    )
+    results = {
+        "a": result("a").model_copy(update={"training": ended}),
+        "b": trained(1),
+        "c": result("c").model_copy(update={"training": None}),
+    }
+    assert handed_over(results) == {"a": HandedOver(updates=40, selected=30)}

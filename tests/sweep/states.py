@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 from typing import Any
 
 
@@ -20,6 +21,7 @@ def _kept(layers: int, stage: int, precision: Any) -> tuple[int, int]:
     import torch.distributed as dist
     from transformers import XLMRobertaConfig, XLMRobertaModel
 
+    from tests.train import half
     from tests.train.trainings import make_spec
     from xtl.data.batches import PaddedBatch
     from xtl.model.encoder import TaskModel
@@ -34,6 +36,8 @@ def _kept(layers: int, stage: int, precision: Any) -> tuple[int, int]:
     encoder, head = XLMRobertaModel(config, add_pooling_layer=False), HeadSettings(512, 0.0)
     model = TaskModel(encoder, [FAMILY.head(head)], [FAMILY.loss])
     parameters = sum(parameter.numel() for parameter in model.parameters())
+    half.allow()
+    half.begin_at(half.LOW)  # so that updates are taken
     spec = make_spec(freeze=(), precision=precision)
     engine = Engine(model, spec, EngineSettings(dist.get_world_size(), stage, micro_batch=1))
     one = PaddedBatch(*(np.full((1, width), 1, dtype=np.int64) for width in (8, 8, 2)))
@@ -41,6 +45,7 @@ def _kept(layers: int, stage: int, precision: Any) -> tuple[int, int]:
     for _ in range(2):
         for last in (False, True):
             engine.accumulate(one, 1.0, last)
+            time.sleep(0.2)  # gloo's threads let go of a buffer a moment after it was reduced
             alive.append(_alive())
         engine.step()
     engine.close()

@@ -107,7 +107,7 @@ def test_activations_are_those_of_korthikanti_et_al() -> None:
 
 @pytest.mark.slow
 @pytest.mark.long
-@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+@pytest.mark.parametrize("precision", ["bf16", "fp16", "fp32"])
 def test_states_are_what_the_engine_keeps(precision: Precision) -> None:
     """By the difference of two models, so that buffers of a fixed size cancel out, and in the
     mean over ranks: a matrix may be on the border of two."""
@@ -119,7 +119,7 @@ def test_states_are_what_the_engine_keeps(precision: Precision) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+@pytest.mark.parametrize("precision", ["bf16", "fp16", "fp32"])
 def test_a_layer_keeps_no_more_for_its_backward_pass_than_the_estimate(
     precision: Precision,
 ) -> None:
@@ -132,7 +132,7 @@ def test_a_layer_keeps_no_more_for_its_backward_pass_than_the_estimate(
         intermediate_size=512, max_position_embeddings=130, type_vocab_size=1,
         hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
     )  # fmt: skip
-    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[precision]
     model = XLMRobertaModel(config, add_pooling_layer=False).to(dtype)  # type: ignore[arg-type]
     owned = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
     kept: dict[int, Any] = {}
@@ -168,7 +168,7 @@ def test_zero_0_is_taken_where_it_adds_nothing_up_in_bf16() -> None:
 
 @given(
     st.sampled_from([1, 2, 3, 4, 8, 12]), st.integers(1, 200), st.sampled_from([64, 384, 512]),
-    st.floats(8, 160), st.booleans(), st.sampled_from(["bf16", "fp32"]),
+    st.floats(8, 160), st.booleans(), st.sampled_from(["bf16", "fp16", "fp32"]),
 )  # fmt: skip
 def test_what_is_chosen_fits_and_is_no_more_than_a_ranks_share(
     ranks: int, batch_size: int, length: int, memory_gib: float, freeze: bool, precision: Precision
@@ -233,6 +233,14 @@ def test_without_a_gpus_memory_it_is_zero_1_and_8_or_the_ranks_share(
     assert chosen(memory_gib, device, ranks=4, micro_batch=32) == (1, 32)
 
 
+@pytest.mark.parametrize("stated", [{}, {"zero_stage": 1, "micro_batch": 8}])
+def test_fp16_is_refused_where_there_is_no_gpu(stated: dict[str, Any]) -> None:
+    asked = manifest(precision="fp16", **stated)
+    assert fitted(asked, None, "gpu").zero_stage == 1
+    with pytest.raises(UserError, match="found fp16, expected bf16 or fp32 where there is"):
+        fitted(asked, None, "cpu")
+
+
 def test_the_demo_runs_as_it_says_and_would_on_a_cpu_without_saying_so(demo: Manifest) -> None:
     engine = demo.engine.model_copy(update={"zero_stage": "auto", "micro_batch": "auto"})
     lock = lock_for(demo)
@@ -256,6 +264,7 @@ def test_the_reason_says_what_fits_in_what_and_what_would_not() -> None:
     [
         ({"micro_batch": 2}, 40, "gpu", "4.2 GiB to take an update fit in 40 GiB"),
         ({}, 24, "gpu", "(ZeRO 0 would add micro-batches up in bf16"),
+        ({"precision": "fp16"}, 24, "gpu", "(ZeRO 0 would add micro-batches up in fp16"),
         ({}, 40, "cpu", "the usual choice on a CPU"),
         ({}, None, "gpu", "where no profile says the GPU's memory (gpu_memory_gib)"),
         ({"zero_stage": 1, "micro_batch": 8}, None, "gpu", "as the manifest has it"),

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.conftest import lock_for
+from xtl.sweep.arms import Arm
 from xtl.sweep.forecast import Layout, Rates, forecast, work
 from xtl.sweep.lock import Lock
 from xtl.sweep.manifest import Manifest
@@ -95,3 +96,51 @@ def test_files_are_those_that_shards_jobs_and_runs_leave(plan: Plan, lock: Lock)
     shards, evaluations = len(plan.shards), len(plan.shards) - 3
     expected = 11 * shards + 10 * 3 + evaluations + 12 * 3
     assert forecast(plan, lock, RATES, TWO).inodes == expected
+
+
+def selecting(manifest: Manifest, **selection: object) -> Plan:
+    arm = Arm.model_validate({"name": "epochs", "fixed": "epochs", "selection": selection})
+    changed = manifest.model_copy(update={"arms": (arm,), "primary": None})
+    return make_plan(changed, lock_for(manifest))
+
+
+def judging(plan: Plan, lock: Lock) -> dict[str, float]:
+    """FLOPs of each training beside those of its updates, by stage."""
+    seconds, a_token = work(plan, lock, FREE, ONE), 6 * TRAINABLE + 12 * 12 * 384 * 60
+    return {
+        shard.stage: 1e12 * seconds[shard.id] - spec.updates * spec.recipe.batch_size * 60 * a_token
+        for shard in plan.shards.values()
+        if isinstance(spec := shard.spec, TrainSpec)
+    }
+
+
+def test_each_evaluation_of_a_checkpoint_is_a_forward_pass_over_what_is_held_out(
+    small_manifest: Manifest, lock: Lock
+) -> None:
+    """A third of the FLOPs of forward and backward."""
+    found = judging(selecting(small_manifest, evaluations=4, held_out=300), lock)
+    pass_over = 300 * 60 * (6 * TRAINABLE + 12 * 12 * 384 * 60) / 3
+    assert found == {
+        "intermediate": pytest.approx(4 * pass_over), "target": pytest.approx(4 * pass_over),
+    }  # fmt: skip
+
+
+def test_an_oracle_reads_all_languages_of_the_target_s_sets_each_time(
+    small_manifest: Manifest, lock: Lock
+) -> None:
+    found = judging(selecting(small_manifest, evaluations=4, by="oracle"), lock)
+    languages = 12
+    pass_over = languages * 4096 * 60 * (6 * TRAINABLE + 12 * 12 * 384 * 60) / 3
+    assert found["target"] == pytest.approx(4 * pass_over)
+    assert found["intermediate"] == pytest.approx(0, abs=1e6)
+
+
+def test_the_best_checkpoint_stays_beside_the_last_two(
+    small_manifest: Manifest, lock: Lock
+) -> None:
+    plain = kept(small_manifest, lock, "nothing")
+    found = selecting(small_manifest.model_copy(update={"keep": "nothing"}), evaluations=4)
+    more = (
+        forecast(found, lock, RATES, ONE).peak_bytes - forecast(plain, lock, RATES, ONE).peak_bytes
+    )
+    assert more == STATE / 3

@@ -1,8 +1,10 @@
-"""A training on several tasks at once: questions, choices and masked text, a head each."""
+"""Trainings of every family, alone and several at once with a head each."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import signal
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,14 +14,32 @@ from torch import Tensor
 
 from tests.tasks.pools import pool_of
 from tests.train import scenes
-from tests.train.trainings import Diary, make_job, make_part, make_rows, make_spec
+from tests.train.trainings import (
+    PEOPLE,
+    PLACES,
+    Diary,
+    make_job,
+    make_part,
+    make_rows,
+    make_spec,
+)
 from xtl.sweep.shard import Part, TrainSpec
+from xtl.tasks.family import FeatureSettings
+from xtl.tasks.pools import Pool
+from xtl.tasks.settings import Recipe
 from xtl.train.building import build
 from xtl.train.engine import Engine, EngineSettings
 from xtl.train.trainer import TrainJob
 from xtl.train.update import Updater
 
-FAMILIES = ("span-qa", "multiple-choice", "masked-lm", "sentence-pair")
+FAMILIES = ("span-qa", "multiple-choice", "masked-lm", "sentence-pair", "tagging")
+LABELS = {"sentence-pair": ("yes", "maybe", "no"), "tagging": ("person", "place", "word")}
+
+KINDS = {**{family: (family,) for family in FAMILIES}, "several tasks": FAMILIES}
+"""Kinds of training, and what they are on."""
+
+Ways = Sequence[tuple[int, int]]
+"""(ZeRO stage, micro-batch) of each."""
 
 
 def rows_of(family: str) -> list[dict[str, Any]]:
@@ -39,13 +59,20 @@ def rows_of(family: str) -> list[dict[str, Any]]:
             {"sentence1": row["context"], "sentence2": row["question"], "label": number % 3}
             for number, row in enumerate(questions)
         ],
+        "tagging": [
+            {"tokens": words, "tags": [_tag(word.rstrip(".")) for word in words]}
+            for words in (row["context"].split() for row in questions)
+        ],
     }
     return made[family]
 
 
+def _tag(word: str) -> str:
+    return "person" if word in PEOPLE else "place" if word in PLACES else "word"
+
+
 def mixed_part(family: str) -> Part:
-    labels = ("yes", "maybe", "no") if family == "sentence-pair" else ()
-    weight = 2 if family == "span-qa" else 1
+    labels, weight = LABELS.get(family, ()), 2 if family == "span-qa" else 1
     return make_part(f"some-{family}", family=family, labels=labels, weight=weight)
 
 
@@ -56,12 +83,15 @@ def mixed_spec(families: Sequence[str] = FAMILIES, **changes: Any) -> TrainSpec:
 
 
 def mixed_job(root: Path, name: str, spec: TrainSpec, settings: EngineSettings) -> TrainJob:
-    pools = tuple(
-        pool_of(root / "pools", rows_of(part.family), root / "model",
-                family=part.family, settings=spec.recipe)
-        for part in spec.parts
-    )  # fmt: skip
+    pools = tuple(_pool(root, part, spec.recipe) for part in spec.parts)
     return replace(make_job(root, name, make_spec(), settings), spec=spec, pools=pools)
+
+
+def _pool(root: Path, part: Part, recipe: Recipe) -> Pool:
+    tags = part.labels if part.family == "tagging" else ()
+    settings = FeatureSettings.of(recipe, tags)
+    rows = rows_of(part.family)
+    return pool_of(root / "pools", rows, root / "model", family=part.family, settings=settings)
 
 
 def life(root: Path) -> dict[str, Any]:
@@ -75,19 +105,48 @@ def life(root: Path) -> dict[str, Any]:
     return seen
 
 
-def masters(root: Path, ways: Sequence[tuple[int, int]]) -> list[dict[str, Tensor]]:
-    """After a training in fp32 without dropout, for each (ZeRO stage, micro-batch)."""
-    return [_masters(root, stage, micro_batch) for stage, micro_batch in ways]
+def trainings(
+    root: Path, kind: str, names: Sequence[str], settings: EngineSettings
+) -> dict[str, Any]:
+    """Trainings of one spec, in folders of their own, where they may find checkpoints."""
+    spec = mixed_spec(KINDS[kind], updates=7)
+    return {name: scenes.outcome(mixed_job(root, name, spec, settings)) for name in names}
 
 
-def _masters(root: Path, stage: int, micro_batch: int) -> dict[str, Tensor]:
-    recipe = scenes.parity_spec().recipe
-    spec = mixed_spec(precision="fp32").model_copy(update={"recipe": recipe})
+def training_that_dies(
+    root: Path, kind: str, name: str, settings: EngineSettings, rank: int, step: int, saving: bool
+) -> None:
+    """SIGKILL for one rank after update `step`; if `saving`, between files and marker."""
+    diary = Diary()
+    if dist.get_rank() == rank:
+        diary = Diary(on_fence=lambda: _die(diary, step)) if saving else Diary(kill_at=step)
+    spec = mixed_spec(KINDS[kind], updates=7)
+    scenes.outcome(mixed_job(root, name, spec, settings), diary)
+
+
+def _die(diary: Diary, step: int) -> None:
+    if diary.step == step:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def parity_job(root: Path, kind: str, settings: EngineSettings) -> TrainJob:
+    """Seven updates in fp32 without dropout."""
+    spec = mixed_spec(KINDS[kind], precision="fp32", updates=7)
+    spec = spec.model_copy(update={"recipe": scenes.parity_spec().recipe})
+    return mixed_job(root, f"parity-{kind}", spec, settings)
+
+
+def masters(root: Path, asked: Mapping[str, Ways]) -> dict[str, list[dict[str, Tensor]]]:
+    """After such a training of each kind, for each of its ways."""
+    return {kind: [_masters(root, kind, *way) for way in ways] for kind, ways in asked.items()}
+
+
+def _masters(root: Path, kind: str, stage: int, micro_batch: int) -> dict[str, Tensor]:
     settings = EngineSettings(dist.get_world_size(), stage, micro_batch)
-    job = mixed_job(root, f"mixed-{stage}-{micro_batch}", spec, settings)
-    engine = Engine(build(spec, job.start_from), spec, settings)
-    updater = Updater(engine, spec, settings, scenes.lessons_of(job))
-    for update in range(spec.updates):
+    job = parity_job(root, kind, settings)
+    engine = Engine(build(job.spec, job.start_from), job.spec, settings)
+    updater = Updater(engine, job.spec, settings, scenes.lessons_of(job))
+    for update in range(job.spec.updates):
         updater.take(update, stop=False, save=False)
     found = {name: master.clone() for name, master in engine.masters()}
     engine.close()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -17,8 +15,8 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 from tests.train.trainings import Diary, make_job, make_spec
-from xtl.data.batches import collate
-from xtl.sweep.shard import TrainSpec
+from xtl.data.batches import Indices, collate
+from xtl.sweep.shard import Precision, TrainSpec
 from xtl.train import checkpoint
 from xtl.train.building import build, vocabulary
 from xtl.train.distributed import agree, on_rank_zero
@@ -137,26 +135,6 @@ DAMAGES = {
 }  # fmt: skip
 
 
-def trainings(root: Path, names: Sequence[str], settings: EngineSettings) -> dict[str, Any]:
-    """Trainings of one spec, in folders of their own, where they may find checkpoints."""
-    return {name: outcome(make_job(root, name, make_spec(), settings)) for name in names}
-
-
-def training_that_dies(
-    root: Path, name: str, settings: EngineSettings, rank: int, step: int, saving: bool
-) -> None:
-    """SIGKILL for one rank after update `step`; if `saving`, between files and marker."""
-    diary = Diary()
-    if dist.get_rank() == rank:
-        diary = Diary(on_fence=lambda: _die(diary, step)) if saving else Diary(kill_at=step)
-    train(make_job(root, name, make_spec(), settings), diary)
-
-
-def _die(diary: Diary, step: int) -> None:
-    if diary.step == step:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
 def parity_spec() -> TrainSpec:
     """fp32 without dropout. Adam's epsilon is large: it would blow up the rounding of gradients
     that are zero in theory, as those of key biases are."""
@@ -178,7 +156,7 @@ def _masters(root: Path, ranks: int, stage: int, micro_batch: int) -> dict[str, 
     engine, updater = _prepared(job)
     for update in range(job.spec.updates):
         updater.take(update, stop=False, save=False)
-    masters = {name: master.clone() for name, master in engine.masters()}
+    masters = {name: master.cpu().clone() for name, master in engine.masters()}
     engine.close()
     return masters
 
@@ -193,8 +171,13 @@ def lessons_of(job: TrainJob) -> Lessons:
 
 
 def plain_torch(root: Path) -> dict[str, Tensor]:
-    """The same training in bare torch: one batch an update, its loss a mean over targets."""
-    job = make_job(root, "plain", parity_spec(), EngineSettings(1, 0, 8))
+    """That of `engines` in bare torch."""
+    return in_bare_torch(make_job(root, "plain", parity_spec(), EngineSettings(1, 0, 8)))
+
+
+def in_bare_torch(job: TrainJob) -> dict[str, Tensor]:
+    """Masters of the same training in bare torch: one batch an update, its loss a mean over the
+    batch's targets. For seven updates."""
     recipe, lessons = job.spec.recipe, lessons_of(job)
     model = build(job.spec, job.start_from).train()
     trained = [each for each in model.parameters() if each.requires_grad]
@@ -205,11 +188,11 @@ def plain_torch(root: Path) -> dict[str, Tensor]:
     optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, eps=recipe.adam_epsilon)
     schedule = LambdaLR(optimizer, lambda update: update if update < 2 else (7 - update) / 6)
     for update in range(7):
-        windows = lessons.of(update).features
-        batch = collate(windows, lessons.of(update).pad)
+        lesson = lessons.of(update)
+        batch = collate(lesson.features, lesson.pad)
         arrays = (batch.input_ids, batch.mask, batch.labels)
-        loss, _ = model(*(torch.from_numpy(array) for array in arrays))
-        (loss / len(windows)).backward()
+        loss, _ = model(*(torch.from_numpy(array) for array in arrays), lesson.number)
+        (loss / TARGETS[job.spec.parts[lesson.number].family](batch.labels)).backward()
         torch.nn.utils.clip_grad_norm_(trained, recipe.clip_norm)
         optimizer.step()
         schedule.step()
@@ -217,17 +200,30 @@ def plain_torch(root: Path) -> dict[str, Tensor]:
     return {name: each.detach() for name, each in model.named_parameters() if each.requires_grad}
 
 
-def masters_at_the_start(root: Path, stages: Sequence[int]) -> dict[int, bool]:
-    """Whether a bf16 engine's masters are the file's weights, exactly, and Adam took no step."""
+TARGETS: dict[str, Callable[[Indices], int]] = {
+    "span-qa": len,
+    "sentence-pair": len,
+    "multiple-choice": lambda labels: int(labels[:, 1].sum()),  # one of each example's is right
+    "tagging": lambda labels: int((labels >= 0).sum()),
+    "masked-lm": lambda labels: int((labels >= 0).sum()),
+}
+"""How many targets a batch's labels are of, by family."""
+
+
+def masters_at_the_start(
+    root: Path, stages: Sequence[int], precision: Precision = "bf16"
+) -> dict[int, bool]:
+    """Whether the engine's masters are the file's weights, exactly, and Adam took no step."""
     exact = {}
     for stage in stages:
-        job = make_job(root, "start", make_spec(), EngineSettings(dist.get_world_size(), stage, 2))
+        settings = EngineSettings(dist.get_world_size(), stage, 2)
+        job = make_job(root, "start", make_spec(precision=precision), settings)
         model = build(job.spec, job.start_from)
         weights = {name: each.detach().clone() for name, each in model.named_parameters()}
         engine = Engine(model, job.spec, job.engine)
         untouched = not engine._engine.basic_optimizer.state
         exact[stage] = untouched and all(
-            torch.equal(master, weights[name]) for name, master in engine.masters()
+            torch.equal(master.cpu(), weights[name]) for name, master in engine.masters()
         )
         engine.close()
     return exact

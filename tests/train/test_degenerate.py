@@ -6,7 +6,7 @@ import numpy as np
 
 from tests.train.trainings import make_part, make_spec
 from xtl.sweep.shard import TrainSpec
-from xtl.train.trainer import JUDGED_UPDATES, is_degenerate
+from xtl.train.history import JUDGED_UPDATES, is_degenerate
 
 ONE = np.zeros(100, dtype=np.int64)
 TWO = np.tile([0, 1], 50)

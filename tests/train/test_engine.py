@@ -22,8 +22,17 @@ def test_gradients_meet_in_fp32() -> None:
     assert config["data_types"] == {"grad_accum_dtype": "fp32"}
 
 
-def test_fp32_asks_for_no_bf16() -> None:
-    assert "bf16" not in deepspeed_config(make_spec(precision="fp32"), EngineSettings(2, 1, 4))
+def test_fp32_asks_for_no_other_precision() -> None:
+    config = deepspeed_config(make_spec(precision="fp32"), EngineSettings(2, 1, 4))
+    assert not {"bf16", "fp16", "data_types"} & config.keys()
+
+
+@pytest.mark.parametrize("stage", [0, 1, 2, 3])
+def test_fp16_scales_its_loss_and_sums_in_fp32_where_deepspeed_can(stage: int) -> None:
+    config = deepspeed_config(make_spec(precision="fp16"), EngineSettings(2, stage, 4))
+    assert (config["fp16"]["enabled"], config["fp16"]["initial_scale_power"]) == (True, 16)
+    assert config["fp16"]["loss_scale_window"] > 2**40  # never: see xtl.train.scaling
+    assert config.get("data_types") == ({"grad_accum_dtype": "fp32"} if stage else None)
 
 
 def test_biases_and_norms_do_not_decay_and_frozen_weights_are_left_out() -> None:

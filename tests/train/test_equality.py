@@ -8,13 +8,29 @@ from typing import Any
 import pytest
 from torch import Tensor
 
-from tests.train import scenes
+from tests.train import mixed, scenes
 from tests.train.ranks import run_ranks
+from xtl.train.engine import EngineSettings
 
 pytestmark = pytest.mark.slow
 
 WAYS = ((0, 8), (1, 8), (2, 8), (3, 8), (0, 1), (1, 1), (2, 1), (3, 1))
 """(ZeRO stage, micro-batch); an update has 8 examples, some of two windows."""
+
+WHOLE = 64
+"""A micro-batch that any update fits in."""
+
+COVERING = {
+    "span-qa": ((1, WHOLE), (2, 1)),
+    "sentence-pair": ((2, WHOLE), (3, 1)),
+    "multiple-choice": ((3, WHOLE), (0, 1)),
+    "tagging": ((0, WHOLE), (1, 1)),
+    "masked-lm": ((3, WHOLE), (1, 1)),
+    "several tasks": ((2, WHOLE), (3, 1)),
+}
+"""Ways of two ranks by the kind of training: every stage, accumulated and not."""
+
+EVERY = tuple((stage, micro_batch) for stage in range(4) for micro_batch in (WHOLE, 1))
 
 TOLERANCE = 2e-6
 """Weights move by about a thousand times as much."""
@@ -47,13 +63,53 @@ def test_two_ranks_give_what_bare_torch_gives(
     assert differ_by(first, second) == 0
 
 
-def test_one_rank_gives_what_bare_torch_gives(root: Path, plain: Masters) -> None:
-    whole, accumulated = run_ranks(1, scenes.engines, root, 1, ((1, 16), (1, 1)))[0]["ends"]
-    assert differ_by(whole, plain) < TOLERANCE
-    assert differ_by(accumulated, plain) < TOLERANCE
-
-
 def test_masters_start_as_the_files_weights_not_as_their_bf16_rounding(
     two_ranks: list[dict[str, Any]],
 ) -> None:
     assert two_ranks[0]["starts"] == {0: True, 1: True, 2: True, 3: True}
+
+
+def in_bare_torch(root: Path, kind: str) -> Masters:
+    return scenes.in_bare_torch(mixed.parity_job(root, kind, EngineSettings(1, 0, WHOLE)))
+
+
+@pytest.fixture(scope="module")
+def alone(root: Path) -> dict[str, list[Masters]]:
+    """One rank's, accumulated and not."""
+    ways = dict.fromkeys(mixed.KINDS, ((1, WHOLE), (0, 1)))
+    (found,) = run_ranks(1, mixed.masters, root, ways)
+    return dict(found)
+
+
+@pytest.fixture(scope="module")
+def together(root: Path) -> dict[str, list[Masters]]:
+    first, second = run_ranks(2, mixed.masters, root, COVERING)
+    assert first.keys() == second.keys()
+    return dict(first)
+
+
+@pytest.mark.parametrize("kind", mixed.KINDS)
+def test_one_rank_gives_what_bare_torch_gives_accumulated_or_not(
+    root: Path, alone: dict[str, list[Masters]], kind: str
+) -> None:
+    """Of all heads too: each has a gradient in every update, of zero where it has no part."""
+    for masters in alone[kind]:
+        assert differ_by(masters, in_bare_torch(root, kind)) < TOLERANCE
+
+
+@pytest.mark.parametrize("kind", mixed.KINDS)
+def test_two_ranks_give_what_one_gives(
+    alone: dict[str, list[Masters]], together: dict[str, list[Masters]], kind: str
+) -> None:
+    for masters in together[kind]:
+        assert differ_by(masters, alone[kind][0]) < TOLERANCE
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", mixed.KINDS)
+def test_so_they_do_under_every_stage(root: Path, kind: str) -> None:
+    first, second = run_ranks(2, mixed.masters, root, {kind: EVERY})
+    plain = in_bare_torch(root, kind)
+    for one, other in zip(first[kind], second[kind], strict=True):
+        assert differ_by(one, plain) < TOLERANCE
+        assert differ_by(one, other) == 0

@@ -3,56 +3,63 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.train import scenes
+from tests.train import mixed
 from tests.train.ranks import run_ranks, start_ranks
 from xtl.train.engine import EngineSettings
 
+Death = tuple[str, int, bool]
+"""Of a kind of training, under a ZeRO stage; whether it is between a checkpoint's files and its
+marker."""
 
-@dataclass(frozen=True)
-class Deaths:
-    """The step after which a rank was killed, and how the fresh job's trainings ended."""
+COVERING: list[Death] = [
+    ("span-qa", 1, False),
+    ("span-qa", 1, True),
+    ("sentence-pair", 0, False),
+    ("multiple-choice", 1, False),
+    ("tagging", 2, False),
+    ("masked-lm", 3, False),
+    ("several tasks", 3, True),
+]
+"""Every kind and every stage."""
 
-    step: int
-    ends: dict[str, Any]
+OTHERS: list[Death] = [
+    (kind, stage, (number + stage) % 2 == 0)
+    for number, kind in enumerate(mixed.KINDS)
+    for stage in range(4)
+    if (kind, stage) not in [death[:2] for death in COVERING]
+]
 
 
-def kill_and_resume(root: Path, stage: int, deaths: dict[str, tuple[int, bool]]) -> Deaths:
-    """`deaths` says for each training which rank dies, and whether it does so while saving."""
+def title(death: Death) -> str:
+    kind, stage, saving = death
+    return f"{kind}, zero {stage}, {'saving' if saving else 'between updates'}"
+
+
+@pytest.mark.parametrize(
+    "death",
+    [
+        *(pytest.param(death, marks=pytest.mark.slow) for death in COVERING),
+        *(pytest.param(death, marks=pytest.mark.long) for death in OTHERS),
+    ],
+    ids=title,
+)
+def test_a_killed_training_ends_as_one_that_was_not(
+    tmp_path: Path, model_folder: Path, death: Death
+) -> None:
+    """Micro-batches are smaller than a rank's share, and the words' embeddings are trained."""
+    (tmp_path / "model").symlink_to(model_folder)
+    kind, stage, saving = death
     settings = EngineSettings(2, stage, micro_batch=2, checkpoint_seconds=0)
-    step = random.randint(2, 6)
-    for name, (rank, saving) in deaths.items():
-        ends = start_ranks(2, scenes.training_that_dies, root, name, settings, rank, step, saving)
-        assert ends[rank] is None, "a rank was to be killed"
-    ends = run_ranks(2, scenes.trainings, root, [*deaths, "whole"], settings)[0]
-    return Deaths(step, ends)
-
-
-@pytest.fixture(scope="module")
-def deaths(root: Path) -> Deaths:
-    return kill_and_resume(root, 1, {"between": (1, False), "saving": (0, True)})
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["between", "saving"])
-def test_a_killed_training_ends_as_one_that_was_not(deaths: Deaths, name: str) -> None:
-    killed, whole = deaths.ends[name], deaths.ends["whole"]
-    assert killed["resumed_from"] == deaths.step - 1
-    assert killed["artifact_digest"] == whole["artifact_digest"], f"killed at {deaths.step}"
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("stage", [0, 2, 3])
-def test_so_it_is_under_every_stage(root: Path, stage: int) -> None:
-    folder = root / f"stage-{stage}"
-    folder.mkdir()
-    (folder / "model").symlink_to(root / "model")
-    deaths = kill_and_resume(folder, stage, {"between": (1, False)})
-    killed, whole = deaths.ends["between"], deaths.ends["whole"]
-    assert killed["resumed_from"] == deaths.step - 1
-    assert killed["artifact_digest"] == whole["artifact_digest"], f"killed at {deaths.step}"
+    step, rank = random.randint(2, 6), 0 if saving else random.randrange(2)
+    ends = start_ranks(
+        2, mixed.training_that_dies, tmp_path, kind, "killed", settings, rank, step, saving
+    )
+    assert ends[rank] is None, "a rank was to be killed"
+    ends, _ = run_ranks(2, mixed.trainings, tmp_path, kind, ["killed", "whole"], settings)
+    assert ends["killed"]["resumed_from"] == step - 1
+    for name in ("artifact_digest", "final_loss", "mean_loss", "useful_tokens", "updates"):
+        assert ends["killed"][name] == ends["whole"][name], f"{name}: rank {rank}, update {step}"

@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import stats
 
 from xtl.analysis.summary import OWN_RECIPE
-from xtl.sweep.manifest import Primary
+from xtl.sweep.choices import Primary
 from xtl.tasks.catalogue import TARGETS
 
 Verdict = Literal["positive", "negative", "equivalent", "undecided", "no data"]

@@ -217,7 +217,8 @@ def _unreadable() -> tuple[type[Exception], ...]:
     import pyarrow as pa
     from datasets.exceptions import DatasetsError
 
-    return (OSError, ValueError, pa.ArrowException, DatasetsError)
+    # RuntimeError is what it says to a set that has a script: none is ever run.
+    return (OSError, ValueError, RuntimeError, pa.ArrowException, DatasetsError)
 
 
 def _listed(names: Iterable[str]) -> str:

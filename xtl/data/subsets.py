@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Any
@@ -83,6 +84,21 @@ def held_out(
     trained = {groups[place] for place in order[:examples]}
     left = [place for place in order[examples:] if groups[place] not in trained]
     return np.array(left, dtype=np.int64)
+
+
+def kept_out(
+    ranked: Indices, groups: Sequence[str] | Sequence[bytes], count: int
+) -> Indices:  # fmt: skip
+    """What a checkpoint can be chosen by, whatever is trained on of the rest: the last ranked rows,
+    by whole groups, `count` at most, in ranked order. A group that has no room is passed over."""
+    order, left = ranked.tolist(), count
+    sizes, taken = Counter(groups), dict[str | bytes, bool]()
+    for place in reversed(order):
+        group = groups[place]
+        if group not in taken:
+            taken[group] = sizes[group] <= left
+            left -= sizes[group] * taken[group]
+    return np.array([place for place in order if taken[groups[place]]], dtype=np.int64)
 
 
 def key_bytes(keys: Keys) -> Iterator[bytes]:

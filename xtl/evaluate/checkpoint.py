@@ -18,7 +18,7 @@ from xtl.tasks.family import EvaluableFamily, HeadSettings
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def load_encoder(folder: Path, family: EvaluableFamily, spec: EvaluateSpec) -> PreTrainedModel:
@@ -34,8 +34,8 @@ def load_encoder(folder: Path, family: EvaluableFamily, spec: EvaluateSpec) -> P
 def load_head(
     folder: Path, spec: EvaluateSpec, task: str | None, hidden_size: int
 ) -> tuple[nn.Module, tuple[str, ...]]:
-    """The head that the checkpoint has of `task`, in float32 (in bf16 close scores would tie), and
-    the names of its classes or tags.
+    """The head that the checkpoint has of `task`, in float32 (in half precision close scores would
+    tie), and the names of its classes or tags.
 
     Raises UserError where no task is named, or the checkpoint has no such head.
     """

@@ -12,8 +12,10 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from xtl.errors import UserError
 from xtl.evaluate.batches import Batch, Sequences, batches, pieces, shares
 from xtl.tasks.family import EvaluableFamily
+from xtl.train.distributed import device_index
 
 Floats = NDArray[np.float32]
 
@@ -31,12 +33,19 @@ class Reader:
     device: torch.device
 
     def read(self, sequences: Sequence[tuple[int, ...]]) -> list[Floats]:
-        """One array a sequence, cut to its length where the outputs have one entry a token."""
+        """One array a sequence, cut to its length where the outputs have one entry a token.
+
+        UserError where fp16 was too narrow for the model's numbers.
+        """
         ids, mask = padded(sequences, self.pad)
         ids, mask = ids.to(self.device), mask.to(self.device)
         with torch.inference_mode():
             hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
             outputs = self.family.outputs(self.head, hidden, mask).cpu().numpy()
+        if hidden.dtype == torch.float16 and not np.isfinite(outputs).all():
+            raise UserError(
+                "engine.precision: found outputs that are not finite in fp16, expected bf16 or fp32"
+            )
         if outputs.ndim < 3:
             return list(outputs)
         return [row[: len(one)] for row, one in zip(outputs, sequences, strict=True)]
@@ -120,10 +129,13 @@ def position() -> tuple[int, int]:
 
 
 def device() -> torch.device:
-    """This rank's GPU where there are any (also made current, which NCCL needs), else the CPU."""
+    """This rank's GPU where there are any (also made current, which NCCL needs), else the CPU.
+
+    UserError where a node has more ranks than GPUs.
+    """
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    index = int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count()
+    index = device_index(int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count())
     torch.cuda.set_device(index)
     return torch.device("cuda", index)
 

@@ -77,6 +77,7 @@ def _make_claim(submission: Submission, shard: str, attempt: int) -> Claim:
         device=_device(),
         world_size=submission.ranks,
         micro_batch=submission.micro_batch,
+        deterministic=submission.deterministic,
         versions=versions(),
         commit=submission.commit,
         started=time.time(),

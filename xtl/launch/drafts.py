@@ -18,8 +18,9 @@ from xtl.sweep.plan import Plan
 @dataclass(frozen=True)
 class Drafts:
     """Writes the submissions of one sweep. `code` is the folder of the frozen code that its jobs
-    run, `fit` the ZeRO stage and micro-batch of its trainings; `leads` renews the launcher's lease
-    and says whether it still has it."""
+    run, `fit` the ZeRO stage and micro-batch of its trainings, `deterministic` whether GPUs must
+    give the same bits each time; `leads` renews the launcher's lease and says whether it still has
+    it."""
 
     store: Store
     plan: Plan
@@ -28,6 +29,7 @@ class Drafts:
     code: Path
     commit: str
     fit: Fit
+    deterministic: bool
     leads: Callable[[], bool]
 
     def write(
@@ -54,6 +56,7 @@ class Drafts:
             ranks=self.ranks,
             zero_stage=zero_stage,
             micro_batch=micro_batch,
+            deterministic=self.deterministic,
             minutes=minutes,
             signal_seconds=signal_seconds,
             mirror=self.store.relative(self.mirror),

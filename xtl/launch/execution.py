@@ -74,7 +74,8 @@ class Execution:
                 shard=self.shard.id,
                 attempt=self._attempt,
             )
-            config = self.shard.spec.model_dump(mode="json") | {"engine": self._engine}
+            engine = self._engine | {"deterministic": self.submission.deterministic}
+            config = self.shard.spec.model_dump(mode="json") | {"engine": engine}
             self._tracker = Tracker(self._store.root, identity, config)
         if self._heart:
             self._heart.start()
@@ -192,6 +193,7 @@ class Execution:
             checkpoints=self._store.checkpoints(self.shard.id),
             artifact=self._store.artifact(self.shard.id),
             engine=EngineSettings(**self._engine),
+            reported=tokens.open_reported(spec),
         )
         outcome = train(job, self)
         if outcome.stopped or outcome.artifact_digest is None:
@@ -203,6 +205,14 @@ class Execution:
                 resumed_from=outcome.resumed_from,
                 final_loss=outcome.final_loss,
                 useful_tokens=outcome.useful_tokens,
+                selected=outcome.selected,
+                verdicts=tuple(
+                    (each.update, each.accuracy, each.loss) for each in outcome.verdicts
+                ),
+                skipped=outcome.skipped,
+                seconds={"updates": outcome.seconds} | dict(outcome.phases),
+                utilisation=outcome.utilisation,
+                memory_bytes=outcome.memory_bytes,
             ),
             degenerate=outcome.degenerate,
         )

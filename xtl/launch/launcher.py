@@ -122,6 +122,7 @@ class Launcher:
             code=code,
             commit=commit,
             fit=session.fit,
+            deterministic=session.manifest.engine.deterministic,
             leads=self.lease.hold,
         )
 

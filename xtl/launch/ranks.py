@@ -44,8 +44,11 @@ class Ranks:
             dist.destroy_process_group()
 
 
-def join_ranks() -> Ranks:
-    """Set the rendezvous variables from the job's environment and join the process group."""
+def join_ranks(deterministic: bool) -> Ranks:
+    """Set the rendezvous variables from the job's environment and join the process group.
+
+    `deterministic`: whatever this process computes gives the same bits each time, on GPUs too.
+    """
     import submitit
 
     job = submitit.JobEnvironment()
@@ -55,8 +58,10 @@ def join_ranks() -> Ranks:
     )
     if os.environ.get("SUBMITIT_EXECUTOR") == "slurm":
         os.environ.update(rendezvous(job.hostnames))
-    from xtl.train.distributed import init_distributed
+    from xtl.train.distributed import compute_deterministically, init_distributed
 
+    if deterministic:
+        compute_deterministically()
     init_distributed()
     # DeepSpeed collects garbage dozens of times a training: spare it what the imports left.
     gc.freeze()

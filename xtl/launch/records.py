@@ -62,6 +62,7 @@ class Claim(Record):
     device: str
     world_size: int
     micro_batch: int
+    deterministic: bool = False
     versions: dict[str, str]
     commit: str
     started: float  # seconds since the epoch
@@ -107,10 +108,21 @@ class Artifact(Record):
 
 
 class TrainingSummary(Record):
+    """How a training went. `selected`: the update whose weights were handed over; `verdicts`: what
+    it was chosen by, (update, accuracy, loss); `skipped`: updates that fp16 overflowed in. `seconds`
+    are rank 0's, by phase, and `updates`, the time of all updates, of which the phases from data to
+    step are parts; `memory_bytes`: the worst rank's peak."""
+
     updates: int
     resumed_from: int
     final_loss: float
     useful_tokens: int
+    selected: int | None = None
+    verdicts: tuple[tuple[int, float, float], ...] = ()
+    skipped: int = 0
+    seconds: dict[str, float] = Field(default_factory=dict)
+    utilisation: float | None = None
+    memory_bytes: int = 0
 
 
 class PredictionsFile(Record):
@@ -148,6 +160,7 @@ class Submission(Record):
     ranks: int
     zero_stage: int
     micro_batch: int
+    deterministic: bool = False
     minutes: int = 0  # its time limit; 0: none
     signal_seconds: int = 0  # before that limit it is told to stop
     mirror: str  # relative to the sweep's folder

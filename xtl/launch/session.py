@@ -23,7 +23,7 @@ from xtl.launch.records import Submission
 from xtl.launch.scheduler import Scheduler
 from xtl.launch.sight import Sight
 from xtl.launch.slurm.client import Client, SlurmSilentError, configured
-from xtl.launch.slurm.fits import require_fits
+from xtl.launch.slurm.fits import require_computes, require_fits
 from xtl.launch.slurm.limits import Limits, keep_limits, read_limits
 from xtl.launch.slurm.scheduler import SlurmScheduler
 from xtl.launch.slurm.unattended import find_reconciler
@@ -120,7 +120,7 @@ class Session:
     def fit(self) -> Fit:
         """The ZeRO stage and micro-batch of all trainings. UserError where nothing fits."""
         profile, memory = self.profile, None
-        on_gpus = gpus() > 0
+        on_gpus = gpus() >= self.manifest.engine.ranks  # fewer are left alone: see `local`
         if isinstance(profile, SlurmProfile):
             on_gpus, memory = profile.gpus_per_node > 0, profile.gpu_memory_gib
         model = (self.lock or provisional_lock(self.manifest)).model
@@ -132,6 +132,7 @@ class Session:
         if isinstance(self.profile, SlurmProfile):
             try:
                 require_fits(self.profile, self._limits)
+                require_computes(self.profile, self._limits, self.manifest.engine.precision)
             except SlurmSilentError as error:
                 raise UserError(f"Slurm does not answer: {error}: {_ELSE}") from None
         _ = self.fit

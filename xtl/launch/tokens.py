@@ -14,7 +14,7 @@ from xtl.errors import UserError
 from xtl.files import names_in
 from xtl.sweep.plan import Plan
 from xtl.sweep.shard import EvaluateSpec, Part, Table, TrainSpec
-from xtl.tasks.catalogue import TASKS
+from xtl.tasks.catalogue import EVALUATION_SETS, TASKS
 from xtl.tasks.entries import DatasetRef
 from xtl.tasks.schema import COLUMNS
 
@@ -62,6 +62,12 @@ def rows_of_part(part: Part) -> Rows:
     return Rows(part.data, task.labels if task else (), trained=True)
 
 
+def rows_of_reported(part: Part) -> Rows:
+    """A set's language, read as it is where it is evaluated: its content is locked as that."""
+    name, _, _ = part.task.rpartition(" ")
+    return Rows(part.data, EVALUATION_SETS[name].labels, trained=False)
+
+
 def rows_of_language(spec: EvaluateSpec, table: Table) -> Rows:
     return Rows((table,), spec.labels, trained=spec.held_out is not None)
 
@@ -80,7 +86,7 @@ class Tokens:
         return tokenizer_hash(self.model)
 
     def of_part(self, spec: TrainSpec, part: Part) -> PoolRequest:
-        """What a training reads of one of its tasks."""
+        """What a training reads of one of its tasks, or of a set that an oracle judges it by."""
         from xtl.tasks.pools import PoolRequest
 
         contents = [table.content for table in part.data]
@@ -137,6 +143,10 @@ class Tokens:
 
         return open_pool(self.mirror.root, self.of_part(spec, part))
 
+    def open_reported(self, spec: TrainSpec) -> tuple[Pool, ...]:
+        """Of the sets that an oracle judges the training by; none where no oracle does."""
+        return tuple(self.open_part(spec, part) for part in _reported(spec))
+
     def open_language(self, spec: EvaluateSpec, language: str, table: Table) -> Pool:
         from xtl.tasks.pools import open_pool
 
@@ -148,7 +158,13 @@ class Tokens:
             if isinstance(spec, TrainSpec):
                 for part in spec.parts:
                     yield self.of_part(spec, part), rows_of_part(part)
+                for part in _reported(spec):
+                    yield self.of_part(spec, part), rows_of_reported(part)
             elif (spec.set, spec.data) not in seen:  # a thousand evaluations read the same
                 seen.add((spec.set, spec.data))
                 for language, table in spec.data:
                     yield self.of_language(spec, language, table), rows_of_language(spec, table)
+
+
+def _reported(spec: TrainSpec) -> tuple[Part, ...]:
+    return spec.selection.reported if spec.selection else ()

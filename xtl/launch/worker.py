@@ -33,7 +33,7 @@ def run_submission(store: Store, name: str, stop: StopFlag) -> bool:
     submission = store.submissions.find(name)
     if submission is None:
         raise RuntimeError(f"{store.submissions.folder(name)}: found no submission")
-    ranks = join_ranks()
+    ranks = join_ranks(submission.deterministic)
     advanced, unfinished, outcome = False, list(submission.shards), "skip"
     while unfinished:
         shard, attempt = unfinished[0]

@@ -189,6 +189,12 @@ def known_config(folder: Path) -> PreTrainedConfig:
         ) from error
     if config.is_encoder_decoder:
         raise UserError(f"{folder / CONFIG}: found {kind}, an encoder-decoder, expected an encoder")
+    attention = str(getattr(config, "_attn_implementation", None))
+    if "/" in attention:  # transformers would fetch it and run it
+        raise UserError(
+            f"{folder / CONFIG}: attn_implementation: found {attention}, a kernel of the hub's, "
+            "expected none (code that comes with a model is never run)"
+        )
     return config
 
 

@@ -60,7 +60,16 @@ class _Place:
 
 @lru_cache(maxsize=4)
 def _load(content: str, place: _Place) -> PreTrainedTokenizerFast:
-    tokenizer = _class_for(place.folder).from_pretrained(place.folder, local_files_only=True)
+    try:
+        tokenizer = _class_for(place.folder).from_pretrained(
+            place.folder, local_files_only=True, trust_remote_code=False
+        )
+    except ValueError as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(
+            f"{place.folder}: found a tokenizer that transformers does not read ({first}), "
+            "expected one that it has (code that comes with a model is never run)"
+        ) from error
     if tokenizer.pad_token_id is None:
         path = place.folder / _FILES[1]
         raise UserError(f"{path}: pad_token: found none, expected the token that pads a batch")

@@ -14,7 +14,7 @@ from xtl.files import write_by
 from xtl.launch.records import Attempt, Heartbeat, Result
 from xtl.launch.session import Session
 from xtl.launch.states import State
-from xtl.report.data import ReportData
+from xtl.report.data import HandedOver, ReportData
 from xtl.tasks.catalogue import NOTES
 from xtl.tracking import merge, read_runs
 
@@ -85,12 +85,23 @@ def report_data(
         lock=lock,
         states={shard: _shown(state) for shard, state in states.items()},
         differences=collected.differences,
+        handed_over=handed_over(collected.results),
         device_seconds=_device_seconds(session, attempts, collected.results),
         versions=_versions(attempts),
         notes=[NOTES[repo] for repo in dict.fromkeys(repos) if repo in NOTES],
         manifest_text=session.manifest_path.read_text(encoding="utf-8"),
         created=created.strftime("%Y-%m-%d %H:%M"),
     )
+
+
+def handed_over(results: Mapping[str, Result]) -> dict[str, HandedOver]:
+    """Of trainings whose results say which update's weights they handed over."""
+    trained = {shard: result.training for shard, result in results.items() if result.training}
+    return {
+        shard: HandedOver(training.updates, training.selected)
+        for shard, training in trained.items()
+        if training.selected is not None
+    }
 
 
 def _shown(state: State) -> ShardState:

@@ -15,11 +15,21 @@ from xtl.sweep.plan import Plan
 
 
 @dataclass(frozen=True)
+class HandedOver:
+    """Of a training that ended: how many updates it took, and after which its weights were handed
+    over."""
+
+    updates: int
+    selected: int
+
+
+@dataclass(frozen=True)
 class ReportData:
     """
     table: as `xtl.analysis.table.build_table` makes it
     states: shard id → state; a shard without one counts as not run
     differences: between W&B and the result files
+    handed_over: shard → where a training ended, of those whose checkpoint is selected
     device_seconds: stage → seconds × devices, over all attempts
     versions: package or machine fact → version, as the attempts recorded them
     notes: what a reader must know of the data, one sentence each ("synthetic look-up data …")
@@ -33,6 +43,7 @@ class ReportData:
     lock: Lock | None = None
     states: Mapping[str, ShardState] = field(default_factory=dict)
     differences: Sequence[Difference] = ()
+    handed_over: Mapping[str, HandedOver] = field(default_factory=dict)
     device_seconds: Mapping[str, float] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()

@@ -10,7 +10,7 @@ from jinja2 import Environment, StrictUndefined
 
 from xtl.analysis.coverage import KINDS, Covered, Kind, coverage
 from xtl.analysis.summary import GROUPS
-from xtl.report import numbers
+from xtl.report import arms, numbers
 from xtl.report.boards import HOW, boards
 from xtl.report.boards import TITLE as BOARDS_TITLE
 from xtl.report.control import control_tables
@@ -27,6 +27,7 @@ from xtl.report.wording import (
     headline,
     treated_table,
 )
+from xtl.sweep.arms import Arm
 from xtl.sweep.choices import Engine
 
 _QUESTION = (
@@ -56,6 +57,9 @@ def render(data: ReportData) -> str:
         boards_title=BOARDS_TITLE,
         boards_how=HOW,
         control=control_tables(table, data),
+        arms=arms,
+        selecting=arms.arm_line(data.manifest),
+        handed_over=arms.handed_over(data),
         covariates=[covariates(data, view) for view in views if _has_covariates(view)][:1],
         soundness=soundness(data),
         fault_headings=FAULT_HEADINGS,
@@ -91,7 +95,7 @@ def _facts(data: ReportData) -> list[tuple[str, str]]:
         ("Frozen", frozen),
         ("Intermediate tasks", numbers.listing(manifest.labels) or "none"),
         ("Sizes", _sizes(data)),
-        ("Arms", "; ".join(_arm(arm.name, arm.fixed, arm.updates) for arm in manifest.arms)),
+        ("Arms", "; ".join(map(_arm, manifest.arms))),
         ("Targets", numbers.listing([choice.task for choice in manifest.targets])),
         ("Retrieval", numbers.listing([choice.set for choice in manifest.retrieval]) or "none"),
         ("Replicates", f"{len(manifest.replicates)} (seeds {_joined(manifest.replicates)})"),
@@ -117,8 +121,9 @@ def _zero(engine: Engine) -> str:
 def _sizes(data: ReportData) -> str:
     """Each task's labels and resolved counts."""
     counts: dict[str, dict[str, int]] = {}
-    for cell in data.plan.cells:
-        counts.setdefault(cell.task, {})[cell.size] = cell.examples
+    for cell in data.plan.cells:  # an arm that holds rows out has fewer at the full size
+        sizes = counts.setdefault(cell.task, {})
+        sizes[cell.size] = max(cell.examples, sizes.get(cell.size, 0))
     return "; ".join(
         (f"{task}: " if len(counts) > 1 else "")
         + ", ".join(
@@ -129,8 +134,10 @@ def _sizes(data: ReportData) -> str:
     )
 
 
-def _arm(name: str, fixed: str, updates: int | None) -> str:
-    return f"{name} (fixed {fixed}{f': {numbers.count(updates)}' if updates else ''})"
+def _arm(arm: Arm) -> str:
+    updates = f": {numbers.count(arm.updates)}" if arm.updates else ""
+    selected = f"; {arms.selected_by(arm)}" if arm.selection else ""
+    return f"{arm.name} (fixed {arm.fixed}{updates}{selected})"
 
 
 def _joined(values: Sequence[object]) -> str:
@@ -148,6 +155,7 @@ class Curve:
     group_rows: list[list[str]]
     language_rows: list[tuple[bool, list[str]]]
     legend: str
+    selected: str
     group_legend: str
     partial: bool
 
@@ -162,6 +170,7 @@ def _curve(data: ReportData, views: Sequence[View], view: View) -> Curve:
         group_rows=rows,
         language_rows=[(is_low(code), language_row(view, code)) for code in view.languages],
         legend="" if view.english_alone else group_line(view.languages),
+        selected=arms.arm_line(data.manifest, view.arm),
         group_legend=_group_legend(headings),
         partial=view.partial,
     )

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from xtl.analysis.summary import ENGLISH, HIGH, LOW, WITHOUT_ENGLISH
+from xtl.report.arms import arm_line
 from xtl.report.boards import HOW, TITLE, Board, Kind, boards
 from xtl.report.data import ReportData
 from xtl.report.numbers import ABSENT, count, listing, number, signed, span
@@ -39,10 +40,10 @@ def show(console: Console, data: ReportData) -> None:
     views = make_views(table, data.manifest.primary)
     for view in views:
         if not view.retrieval:
-            _show_curve(console, views, view)
+            _show_curve(console, views, view, arm_line(data.manifest, view.arm))
     for view in _retrieval_alone(views):
         _show_languages(console, view)
-    _show_boards(console, boards(table, data))
+    _show_boards(console, boards(table, data), arm_line(data.manifest))
     _show_headline(console, data)
 
 
@@ -51,13 +52,13 @@ def _retrieval_alone(views: Sequence[View]) -> list[View]:
     return [] if any(not view.retrieval for view in views) else list(views)
 
 
-def _show_curve(console: Console, views: Sequence[View], view: View) -> None:
+def _show_curve(console: Console, views: Sequence[View], view: View, selected: str) -> None:
     console.print(Text(f"{view.title}, in %", style="bold"))
     before, after = beside(views, view, ""), beside(views, view, view.target)
     _print(console, _groups_table(view, before[:1], after[:1]))
     if not view.english_alone:
         _show_languages(console, view)
-    for line in _legend(view, before or after):
+    for line in filter(None, (selected, *_legend(view, before or after))):
         console.print(Text(line, style="dim"))
     console.print()
 
@@ -75,7 +76,7 @@ def _legend(view: View, retrieval: Sequence[View]) -> list[str]:
     return [*lines, _FOOTNOTE] if marked else lines
 
 
-def _show_boards(console: Console, found: Sequence[Board]) -> None:
+def _show_boards(console: Console, found: Sequence[Board], selected: str) -> None:
     for board in found:
         console.print(Text(f"{TITLE} ({board.title})", style="bold"))
         names = max(len(_INDENT[line.kind] + line.name) for line in board.lines)
@@ -85,7 +86,7 @@ def _show_boards(console: Console, found: Sequence[Board]) -> None:
             console.print(Text(line, style="dim"))
         console.print()
     if found:
-        console.print(Text(HOW, style="dim"))
+        console.print(Text(f"{HOW} {selected}".strip(), style="dim"))
         console.print()
 
 

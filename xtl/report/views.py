@@ -23,8 +23,7 @@ from xtl.analysis.summary import (
     sizes,
 )
 from xtl.report.numbers import capital, metric_name
-from xtl.sweep.choices import UNTRAINED
-from xtl.sweep.manifest import Primary
+from xtl.sweep.choices import UNTRAINED, Primary
 from xtl.tasks.catalogue import EVALUATION_SETS
 from xtl.tasks.languages import language, low_resource
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from xtl.analysis.contrast import CHAINS_FOR_AN_INTERVAL, Contrast, contrast
 from xtl.analysis.coverage import coverage, diverged, intention_to_treat
+from xtl.report.arms import arm_line
 from xtl.report.data import ReportData
 from xtl.report.numbers import count, listing, metric_name, plural, signed, signed_span
 from xtl.report.views import by_resource
@@ -104,7 +105,7 @@ def _verdict(found: Contrast) -> str:
 
 
 def _remarks(data: ReportData, treated: Contrast, given_success: Contrast) -> list[str]:
-    remarks = []
+    remarks = [line for line in [arm_line(data.manifest, treated.primary.arm)] if line]
     if treated.chains and treated.without:
         parts = [
             f"{signed(treated.without[code])} without {language(code).name}"

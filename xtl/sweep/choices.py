@@ -1,4 +1,5 @@
-"""What a manifest chooses: the model, how things are trained, targets, sets, arms, controls."""
+"""What a manifest chooses: the model, how things are trained, targets, sets, controls, and the
+one contrast."""
 
 from __future__ import annotations
 
@@ -22,7 +23,6 @@ from xtl.tasks.entries import EvaluationSet, Target, Task
 from xtl.tasks.settings import Recipe
 
 MOST_RANKS = 1024
-USUAL_REPETITION = 100  # passes over a subset, ours: beyond them a small subset says nothing new
 
 UNTRAINED = ("retrieval", "mining")
 """Families whose sets are run on any checkpoint, as they read no head."""
@@ -48,6 +48,7 @@ class Engine(Keys):
     zero_stage: Literal["auto", 0, 1, 2, 3] = "auto"
     precision: Precision = "bf16"
     micro_batch: PositiveOrAuto = "auto"
+    deterministic: bool = False
 
 
 class Training(Keys):
@@ -157,27 +158,6 @@ class RetrievalChoice(Keys):
         return self
 
 
-class Arm(Keys):
-    """What is held fixed while the size grows: passes over the data, or optimiser updates.
-
-    Without `updates`, fixed updates are those of the 10% run of each choice. No subset is passed
-    over more than `max_epochs` times.
-    """
-
-    name: Name
-    fixed: Literal["epochs", "updates"]
-    updates: Positive | None = None
-    max_epochs: Positive = USUAL_REPETITION
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.fixed == "epochs" and self.updates is not None:
-            raise ValueError("`updates:` only with `fixed: updates`")
-        if self.fixed == "epochs" and "max_epochs" in self.model_fields_set:
-            raise ValueError("`max_epochs:` only with `fixed: updates`")
-        return self
-
-
 class StrongControl(Keys):
     """The target's recipe tuned on held-out English, at some sizes of one arm.
 
@@ -208,6 +188,23 @@ class Accepted(Keys):
     evaluation: str
     because: Annotated[str, Field(min_length=1)]
     at_most: Positive | None = None
+
+
+class Primary(Keys):
+    """The one contrast that the sweep was made to measure, written down before it runs."""
+
+    task: str
+    arm: Name
+    target: str
+    languages: Annotated[tuple[Language, ...], Field(min_length=1)]
+    metric: Name = "f1"
+    contrast: Literal["slope", "any-minus-zero"] = "slope"
+    margin: Annotated[float, Field(gt=0)] = 0.5
+
+    @field_validator("languages")
+    @classmethod
+    def _distinct(cls, languages: tuple[str, ...]) -> tuple[str, ...]:
+        return each_once(languages)
 
 
 def require_languages(languages: Any, sets: tuple[str, ...]) -> None:

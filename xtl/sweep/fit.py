@@ -40,12 +40,14 @@ def fit(
 
     What the manifest states stays. What it leaves open becomes the least ZeRO stage that fits, and
     then the largest power of two that fits, up to a rank's share of the batch. ZeRO 0 adds up in
-    bf16, so there it is for updates of one micro-batch. A training resumes only at the stage that
-    it began with, and bit for bit only at its micro-batch: give all shards of a plan, not those
-    that are left. `memory_gib` is a GPU's, None where it is not known.
+    half precision, so there it is for updates of one micro-batch. A training resumes only at the
+    stage that it began with, and bit for bit only at its micro-batch: give all shards of a plan,
+    not those that are left. `memory_gib` is a GPU's, None where it is not known.
 
-    Raises UserError, naming what would help, where nothing fits.
+    Raises UserError, naming what would help, where nothing fits, and for fp16 without a GPU.
     """
+    if engine.precision == "fp16" and device == "cpu":
+        raise UserError("engine.precision: found fp16, expected bf16 or fp32 where there is no GPU")
     specs = [shard.spec for shard in shards if isinstance(shard.spec, TrainSpec)]
     load = _load(model, engine, specs)
     unknown = _unknown(model, specs, memory_gib, device)
@@ -116,7 +118,7 @@ def _choices(load: Load, engine: Engine) -> list[tuple[int, int]]:
     """(ZeRO stage, micro-batch), the first to be preferred."""
     stages = range(4) if engine.zero_stage == "auto" else [engine.zero_stage]
     sizes = _sizes_of(load) if engine.micro_batch == "auto" else [engine.micro_batch]
-    coarse = engine.zero_stage == "auto" and load.precision == "bf16"  # how ZeRO 0 adds up
+    coarse = engine.zero_stage == "auto" and load.precision != "fp32"  # how ZeRO 0 adds up
     return [
         (stage, size)
         for stage in stages
@@ -171,7 +173,7 @@ def _others(
     if engine.zero_stage == "auto" and stage > 0:
         least = load.need(stage - 1, 1 if engine.micro_batch == "auto" else micro_batch)
         coarse = stage == 1 and least <= usable(memory_gib)
-        need = "add micro-batches up in bf16" if coarse else f"need {least:.1f}"
+        need = f"add micro-batches up in {load.precision}" if coarse else f"need {least:.1f}"
         said.append(f"ZeRO {stage - 1} would {need}")
     if engine.micro_batch == "auto" and 2 * micro_batch <= load.share:
         need = f"{load.need(stage, 2 * micro_batch):.1f}"

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 
 from xtl.sweep.bundles import Bundling, make_bundles
 from xtl.sweep.lock import Lock, LockedModel
+from xtl.sweep.placing import MASKED_LM
 from xtl.sweep.plan import Plan
-from xtl.sweep.shard import EvaluateSpec, Shard, Table, TrainSpec
+from xtl.sweep.shard import EvaluateSpec, Part, Shard, Table, TrainSpec
 from xtl.tasks.entries import DatasetRef
 
 _FORWARD = 1 / 3  # of the FLOPs of forward and backward
 _STATE_BYTES = 16  # a trainable parameter under mixed-precision AdamW, in a checkpoint
-_CHECKPOINTS = 3  # two are kept while the next one is written
+_CHECKPOINTS = 3  # two are kept while the next one is written, and the best where one is selected
 _FP32_BYTES = 4  # a parameter in the mirror or in an artifact
 
 # Files and folders, each an inode, as a sweep without a retry leaves them.
@@ -76,7 +77,7 @@ def forecast(plan: Plan, lock: Lock, rates: Rates, layout: Layout) -> Forecast:
         hours[stage] = hours.get(stage, 0.0) + seconds / 3600
     trainable = _trainable(plan, lock.model)
     artifact, model = _FP32_BYTES * trainable, _FP32_BYTES * lock.model.parameters
-    running = _CHECKPOINTS * _STATE_BYTES * trainable * layout.slots
+    running = _checkpoints(plan) * _STATE_BYTES * trainable * layout.slots
     final = model + artifact * len(_kept(plan))
     peak = model + artifact * _most_artifacts(plan, layout.slots) + running
     return Forecast(hours, final, peak, _inodes(plan, layout))
@@ -96,8 +97,25 @@ def _flops(shard: Shard, lock: Lock) -> float:
     spec = shard.spec
     if isinstance(spec, TrainSpec):
         length = _mixed_tokens(spec, lock)
-        return spec.updates * spec.recipe.batch_size * length * _flops_per_token(lock.model, length)
+        examples = spec.updates * spec.recipe.batch_size
+        return examples * length * _flops_per_token(lock.model, length) + _judging_flops(spec, lock)
     return sum(_evaluation_flops(table, rows, lock) for table, rows in _read(spec))
+
+
+def _judging_flops(spec: TrainSpec, lock: Lock) -> float:
+    """All evaluations of a checkpoint that is selected, as if none ended the training."""
+    chosen = spec.selection
+    if chosen is None:
+        return 0.0
+    held_out = [part for part in spec.parts if part.family != MASKED_LM]
+    judged = [(part, part.examples) for part in chosen.reported] or [
+        (part, chosen.held_out) for part in held_out
+    ]
+    return chosen.evaluations * sum(
+        _FORWARD * rows * length * _flops_per_token(lock.model, length)
+        for part, rows in judged
+        for length in [_part_tokens(part, lock)]
+    )
 
 
 def _read(spec: EvaluateSpec) -> list[tuple[Table, int]]:
@@ -113,13 +131,15 @@ def _evaluation_flops(table: Table, rows: int, lock: Lock) -> float:
 
 
 def _mixed_tokens(spec: TrainSpec, lock: Lock) -> float:
-    """The mean length of an update's examples: parts by weight, a part's tables by rows."""
-    tokens = total = 0.0
-    for part in spec.parts:
-        rows = sum(table.rows for table in part.data) or 1
-        mean = sum(_tokens(table, lock) * table.rows for table in part.data) / rows
-        tokens, total = tokens + part.weight * mean, total + part.weight
-    return tokens / total
+    """The mean length of an update's examples: parts by weight."""
+    total = sum(part.weight for part in spec.parts)
+    return sum(part.weight * _part_tokens(part, lock) for part in spec.parts) / total
+
+
+def _part_tokens(part: Part, lock: Lock) -> float:
+    """A mean over its tables, by rows."""
+    rows = sum(table.rows for table in part.data) or 1
+    return sum(_tokens(table, lock) * table.rows for table in part.data) / rows
 
 
 def _flops_per_token(model: LockedModel, length: float) -> float:
@@ -130,6 +150,12 @@ def _flops_per_token(model: LockedModel, length: float) -> float:
 def _tokens(table: Table, lock: Lock) -> float:
     ref = DatasetRef(table.repo, table.config, table.split, table.form, table.part)
     return lock.find(ref).mean_tokens
+
+
+def _checkpoints(plan: Plan) -> int:
+    """Of one training, at most."""
+    specs = (shard.spec for shard in plan.shards.values())
+    return _CHECKPOINTS + any(isinstance(spec, TrainSpec) and spec.selection for spec in specs)
 
 
 def _trainable(plan: Plan, model: LockedModel) -> int:

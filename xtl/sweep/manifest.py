@@ -8,40 +8,24 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from xtl.sweep.arms import Arm
 from xtl.sweep.choices import (
     Accepted,
-    Arm,
     Engine,
     ModelChoice,
+    Primary,
     RetrievalChoice,
     StrongControl,
     TargetChoice,
     chosen_languages,
 )
-from xtl.sweep.fields import AnySize, Keys, Language, Name, each_once
+from xtl.sweep.fields import AnySize, Keys, Name, each_once
 from xtl.sweep.intermediate import IntermediateChoice
 from xtl.sweep.places import ONE_PLACE, DataName, DataPlace, Place, Places
 from xtl.sweep.placing import MASKED_LM, Usual, is_for_each, usual_of
 from xtl.tasks.catalogue import EVALUATION_SETS, METRICS, TASKS
 from xtl.tasks.entries import LANGUAGE, Task
 from xtl.tasks.forms import FORMS
-
-
-class Primary(Keys):
-    """The one contrast that the sweep was made to measure, written down before it runs."""
-
-    task: str
-    arm: Name
-    target: str
-    languages: Annotated[tuple[Language, ...], Field(min_length=1)]
-    metric: Name = "f1"
-    contrast: Literal["slope", "any-minus-zero"] = "slope"
-    margin: Annotated[float, Field(gt=0)] = 0.5
-
-    @field_validator("languages")
-    @classmethod
-    def _distinct(cls, languages: tuple[str, ...]) -> tuple[str, ...]:
-        return each_once(languages)
 
 
 class Manifest(Keys):
@@ -223,6 +207,11 @@ def _control_is_planned(manifest: Manifest, control: StrongControl) -> None:
     for target in control.targets:
         _planned("strong_control.targets", target, [choice.task for choice in manifest.targets])
     _planned("strong_control.arm", control.arm, [arm.name for arm in manifest.arms])
+    if _arm(manifest, control.arm).selection:
+        raise ValueError(
+            f"strong_control.arm: found {control.arm!r}, which selects checkpoints, expected one "
+            "that hands over the last, so that recipes are all that differs"
+        )
     sizes = [size.label for size in manifest.sizes]
     for label in [size.label for size in control.sizes]:
         _planned("strong_control.sizes", label, sizes)
@@ -232,6 +221,11 @@ def _primary_is_planned(manifest: Manifest, primary: Primary) -> None:
     targets = {choice.task: choice for choice in manifest.targets}
     _planned("primary.task", primary.task, manifest.labels)
     _planned("primary.arm", primary.arm, [arm.name for arm in manifest.arms])
+    if _arm(manifest, primary.arm).oracle:
+        raise ValueError(
+            f"primary.arm: found {primary.arm!r}, whose checkpoints an oracle selects, expected "
+            "another: no result may be called by an upper bound"
+        )
     _planned("primary.target", primary.target, list(targets))
     target = targets[primary.target]
     if target.after != "all":
@@ -241,6 +235,10 @@ def _primary_is_planned(manifest: Manifest, primary: Primary) -> None:
     languages = chosen_languages(entry, target.languages)
     for language in primary.languages:
         _planned("primary.languages", language, languages)
+
+
+def _arm(manifest: Manifest, name: str) -> Arm:
+    return next(arm for arm in manifest.arms if arm.name == name)
 
 
 def _planned(key: str, found: str, planned: Sequence[str]) -> None:

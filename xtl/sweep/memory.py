@@ -2,13 +2,14 @@
 
 States are counted as this engine keeps them. Under ZeRO 0 they are the usual 16 bytes a trainable
 parameter: weight, gradient, master, and AdamW's two moments. Stages 1 to 3 share some of that among
-the ranks, and in bf16 add gradients up in fp32, 4 bytes that ZeRO 1 keeps whole on every rank.
+the ranks, and in bf16 and fp16 add gradients up in fp32, 4 bytes that ZeRO 1 keeps whole on every
+rank.
 
 Activations are those of Korthikanti et al. 2022 (Reducing Activation Recomputation in Large
 Transformer Models, section 4.1), nothing recomputed: a layer keeps 34·s·b·h + 5·a·s²·b bytes in
-bf16, and twice that in fp32, for length s, micro-batch b, hidden size h and a heads. That is an
-upper bound: fused attention keeps nothing of size s². Taking an update needs memory too, but only
-once the activations are gone.
+bf16 or fp16, and twice that in fp32, for length s, micro-batch b, hidden size h and a heads. That
+is an upper bound: fused attention keeps nothing of size s². Taking an update needs memory too, but
+only once the activations are gone.
 """
 
 from __future__ import annotations
@@ -21,14 +22,16 @@ GIB = 2**30
 
 _STATES: dict[Precision, tuple[tuple[int, int], ...]] = {
     "bf16": ((16, 0), (8, 12), (2, 16), (0, 18)),
+    "fp16": ((16, 0), (6, 12), (2, 16), (0, 18)),
     "fp32": ((16, 0), (8, 12), (4, 16), (0, 20)),
 }
 """By ZeRO stage, bytes a trainable parameter: (on every rank, shared among the ranks).
 
 For bf16 and ZeRO 1: weight 2, gradient 2 and its sum 4; then master 4 and the moments 8, shared.
+In fp16 gradients go one by one, once they are in the sum.
 """
 
-_WEIGHT: dict[Precision, int] = {"bf16": 2, "fp32": 4}  # bytes
+_WEIGHT: dict[Precision, int] = {"bf16": 2, "fp16": 2, "fp32": 4}  # bytes
 _MASKED = 0.15  # of a text's tokens
 _SCORE = 12  # bytes a score of the masked-LM head: in fp32, its softmax and its gradient
 _GATHERED = 10**9  # weights that ZeRO 3 leaves gathered: DeepSpeed's stage3_max_live_parameters

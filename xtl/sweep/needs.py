@@ -84,11 +84,18 @@ def translated_table(manifest: Manifest, name: str, task: Task, language: str) -
 
 def sets_of(target: TargetChoice) -> list[AskedSet]:
     """A target's evaluation sets."""
-    main = [EVALUATION_SETS[name] for name in target.entry.evaluation_sets]
     more = [EVALUATION_SETS[name] for name in target.entry.secondary_sets if target.secondary]
-    chosen = [(entry, chosen_languages(entry, target.languages)) for entry in main]
-    chosen += [(entry, _shared(entry, target)) for entry in more]
-    return [AskedSet(entry, languages, target.evaluate_on) for entry, languages in chosen]
+    asked = [AskedSet(entry, _shared(entry, target), target.evaluate_on) for entry in more]
+    return [*main_sets(target), *asked]
+
+
+def main_sets(target: TargetChoice) -> list[AskedSet]:
+    """Those that are its own, and not secondary."""
+    entries = [EVALUATION_SETS[name] for name in target.entry.evaluation_sets]
+    return [
+        AskedSet(entry, chosen_languages(entry, target.languages), target.evaluate_on)
+        for entry in entries
+    ]
 
 
 def retrieval_sets(choices: tuple[RetrievalChoice, ...]) -> list[AskedSet]:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 
 from xtl.errors import UserError
+from xtl.sweep.arms import Arm
 from xtl.sweep.cells import Cell, recipe_name
-from xtl.sweep.choices import Arm, TargetChoice
+from xtl.sweep.choices import TargetChoice
 from xtl.sweep.intermediate import IntermediateChoice
 from xtl.sweep.leaks import require_accepted
 from xtl.sweep.lock import Lock
@@ -77,7 +78,7 @@ class _Planner:
 
     def plan(self) -> Plan:
         """All sizes of one chain first, so that a sweep stopped anywhere can be analysed; of the
-        chains, those of the primary contrast."""
+        chains, those of the primary contrast, and an oracle's last."""
         for seed in self.manifest.replicates:
             for choice, arm in self._chains():
                 for size in self.manifest.sizes:
@@ -95,9 +96,9 @@ class _Planner:
         primary = self.manifest.primary
         task, name = (primary.task, primary.arm) if primary else ("", "")
 
-        def later(chain: tuple[IntermediateChoice | None, Arm]) -> tuple[bool, bool]:
+        def later(chain: tuple[IntermediateChoice | None, Arm]) -> tuple[bool, bool, bool]:
             choice, arm = chain
-            return (choice is None or choice.label != task, arm.name != name)
+            return (arm.oracle, choice is None or choice.label != task, arm.name != name)
 
         chains = product(self.manifest.intermediate or (None,), self.manifest.arms)
         return sorted(chains, key=later)
@@ -120,10 +121,12 @@ class _Planner:
             "intermediate": parent,
         }
         self._cell(place, None, parent, label, [])
-        start = f"0 s{seed}" if parent is None else label
+        own = f" {arm.name}" if arm.selection else ""  # other arms share what follows size 0
+        start = f"0{own} s{seed}" if parent is None else label
         for target in self._targets(choice):
             name = f"{start} → {target.task}"
-            checkpoint = self._add("target", name, self.trainings.target(target, trained, seed))
+            spec = self.trainings.target(target, trained, arm, seed)
+            checkpoint = self._add("target", name, spec)
             self._cell(place, target.task, checkpoint, name, sets_of(target))
             self._strong(place, target, trained, name, size)
 

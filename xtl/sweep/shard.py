@@ -12,7 +12,7 @@ RECIPE_VERSION = 2
 """Raised when the same settings would give other results (DESIGN.md, *recipe version*)."""
 
 Stage = Literal["intermediate", "target", "evaluate"]
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "fp16"]
 Subsetting = Literal["example", "paragraph"]
 
 
@@ -69,10 +69,29 @@ class Part(Frozen):
         return body | {"data": [table.identity() for table in self.data]}
 
 
+class Selection(Frozen):
+    """Which checkpoint a training hands over: the best of `evaluations` at equal fractions of it.
+
+    It is judged by `held_out` rows of each part's pool, whole paragraphs of them, that are not
+    trained on; or, as an oracle that no result may be called by, by the `reported` sets. With
+    `patience` the training ends after so many evaluations that brought nothing better.
+    """
+
+    evaluations: int
+    held_out: int = 0
+    reported: tuple[Part, ...] = ()
+    patience: int | None = None
+
+    def identity(self) -> dict[str, Any]:
+        body = self.model_dump(mode="json", exclude={"reported"})
+        return body | {"reported": [part.identity() for part in self.reported]}
+
+
 class TrainSpec(Frozen):
     """A training: which model or parent, which examples, how many updates, with what settings.
 
     `head_of` is the parent's task whose head the first part goes on with; None: heads are new.
+    Without a `selection` the last checkpoint is handed over.
     """
 
     kind: Literal["train"] = "train"
@@ -86,16 +105,23 @@ class TrainSpec(Frozen):
     freeze: tuple[str, ...]
     precision: Precision
     seed: int
+    selection: Selection | None = None
 
     @property
     def examples(self) -> int:
         """Of all parts together."""
         return sum(part.examples for part in self.parts)
 
+    @property
+    def held_out(self) -> int:
+        """Rows of each part's pool that are kept out of it."""
+        return self.selection.held_out if self.selection else 0
+
     def identity(self) -> dict[str, Any]:
-        body = self.model_dump(mode="json", exclude={"model", "parts"})
+        body = self.model_dump(mode="json", exclude={"model", "parts", "selection"})
         parts = [part.identity() for part in self.parts]
-        return body | {"model": self.model.identity(), "parts": parts}
+        chosen = {"selection": self.selection.identity()} if self.selection else {}
+        return body | {"model": self.model.identity(), "parts": parts} | chosen
 
 
 class HeldOut(Frozen):

@@ -6,23 +6,22 @@ Several tasks are mixed in proportion to their examples, none counting for more 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from fractions import Fraction
 
 from xtl.data.batches import updates_per_epoch
 from xtl.errors import UserError
-from xtl.sweep.choices import Arm, TargetChoice
+from xtl.sweep.arms import Arm
+from xtl.sweep.choices import TargetChoice
 from xtl.sweep.intermediate import IntermediateChoice
-from xtl.sweep.lock import Lock, LockedTable
+from xtl.sweep.lock import Lock
 from xtl.sweep.manifest import Manifest
-from xtl.sweep.needs import task_tables, text_table, translated_table
+from xtl.sweep.needs import main_sets, set_table, task_tables, text_table, translated_table
+from xtl.sweep.parts import Tables, head_like, part_of, reduced, room, rows_of
 from xtl.sweep.placing import MASKED_LM
 from xtl.sweep.shard import Part, TrainSpec
 from xtl.sweep.sizes import Size, parse_size
-from xtl.tasks.entries import DatasetRef, Task
-from xtl.tasks.forms import FORMS
-from xtl.tasks.schema import COLUMNS
+from xtl.tasks.entries import DatasetRef, EvaluationSet, Task
 from xtl.tasks.settings import Recipe
 
 TENTH = parse_size("10%")
@@ -39,8 +38,12 @@ class Trainings:
     def intermediate(
         self, choice: IntermediateChoice, size: Size, arm: Arm, seed: int
     ) -> TrainSpec:
+        """An oracle's is that of an arm that selects nothing."""
         pools = [self._pool(choice, task) for task in choice.entries]
-        counts = [resolved(size, pool) for pool in pools]
+        counts = [
+            room(task, pool, arm).resolved(size)
+            for task, pool in zip(choice.entries, pools, strict=True)
+        ]
         parts = self._parts(choice, pools, counts)
         updates = _updates(choice, pools, counts, arm)
         if updates < len(parts):
@@ -49,15 +52,32 @@ class Trainings:
                 f"expected one for each of its {len(parts)} tasks: a larger size, more epochs, or "
                 "a smaller batch"
             )
-        return self._spec(tuple(parts), updates, choice.recipe, seed)
+        spec = self._spec(tuple(parts), updates, choice.recipe, seed)
+        return spec if arm.oracle else _selecting(spec, arm)
 
     def target(
-        self, choice: TargetChoice, parent: tuple[str, TrainSpec] | None, seed: int
+        self, choice: TargetChoice, parent: tuple[str, TrainSpec] | None, arm: Arm, seed: int
     ) -> TrainSpec:
         pool = self._tables(task_tables(self.manifest, choice.trained))
-        part = _part(choice.trained, pool, _taken(choice, pool))
+        part = part_of(choice.trained, pool, room(choice.trained, pool, arm).taken(choice))
         updates = choice.epochs * updates_per_epoch(part.examples, choice.recipe.batch_size)
-        return self._after(choice, parent, self._spec((part,), updates, choice.recipe, seed))
+        spec = self._spec((part,), updates, choice.recipe, seed)
+        reported = self._reported(choice, part) if arm.oracle else ()
+        return self._after(choice, parent, _selecting(spec, arm, reported))
+
+    def _reported(self, choice: TargetChoice, part: Part) -> tuple[Part, ...]:
+        """What an oracle of the target reads: its main sets, in every language that is run. The
+        numbers of classes and tags are those that the training has learnt."""
+        parts = []
+        for asked in main_sets(choice):
+            _require_alike(asked.entry, choice.trained)
+            for code in asked.languages:
+                ref = set_table(self.manifest, asked.entry, code)
+                table, name = self.lock.find(ref).table(), f"{asked.entry.name} {code}"
+                examples = min(asked.examples or table.rows, table.rows)
+                changes = {"task": name, "data": (table,), "examples": examples}
+                parts.append(part.model_copy(update=changes))
+        return tuple(parts)
 
     def tuned(
         self, choice: TargetChoice, parent: tuple[str, TrainSpec] | None, seed: int, epochs: int,
@@ -71,13 +91,13 @@ class Trainings:
                 "expected one to hold rows out of: put one place under "
                 f"training_data.{choice.trained.name}"
             )
-        rows = _taken(choice, pool)
+        rows = room(choice.trained, pool).taken(choice)
         if rows < 2:
             raise UserError(
                 f"strong_control.targets: found {choice.task} with {rows} rows to train on, "
                 "expected two or more to hold some out of"
             )
-        part = _part(choice.trained, pool, rows - max(1, round(held_out * rows)))
+        part = part_of(choice.trained, pool, rows - max(1, round(held_out * rows)))
         if part.family == "span-qa":
             part = part.model_copy(update={"subset": "paragraph"})
         recipe = choice.recipe.model_copy(update={"learning_rate": rate})
@@ -94,7 +114,7 @@ class Trainings:
         head = head_like(spec.parts[0], trained) if choice.head == "carried" else None
         return spec.model_copy(update={"parent": name, "head_of": head})
 
-    def _pool(self, choice: IntermediateChoice, task: Task) -> tuple[LockedTable, ...]:
+    def _pool(self, choice: IntermediateChoice, task: Task) -> Tables:
         if choice.translated is None:
             return self._tables(task_tables(self.manifest, task))
         name = choice.translated.data
@@ -104,25 +124,25 @@ class Trainings:
         ]
         return self._tables(tuple(refs))
 
-    def _tables(self, refs: tuple[DatasetRef, ...]) -> tuple[LockedTable, ...]:
+    def _tables(self, refs: tuple[DatasetRef, ...]) -> Tables:
         return tuple(self.lock.find(ref) for ref in refs)
 
     def _parts(
-        self, choice: IntermediateChoice, pools: list[tuple[LockedTable, ...]], counts: list[int]
+        self, choice: IntermediateChoice, pools: list[Tables], counts: list[int]
     ) -> list[Part]:
-        weights = [min(_rows(pool), choice.cap) for pool in pools] if len(pools) > 1 else [1]
+        weights = [min(rows_of(pool), choice.cap) for pool in pools] if len(pools) > 1 else [1]
         share = Fraction(0)
         if choice.masked_text:
             share = Fraction(choice.masked_text.share).limit_denominator(1000)
         parts = [
-            _part(task, pool, examples, weight * (share.denominator - share.numerator))
+            part_of(task, pool, examples, weight * (share.denominator - share.numerator))
             for task, pool, examples, weight in zip(
                 choice.entries, pools, counts, weights, strict=True
             )
         ]
         changes = {"subset": choice.subset, "shuffled": choice.labels == "shuffled"}
         parts = [part.model_copy(update=changes) for part in parts]
-        return _reduced([*parts, *self._text(choice, sum(weights) * share.numerator)])
+        return reduced([*parts, *self._text(choice, sum(weights) * share.numerator)])
 
     def _text(self, choice: IntermediateChoice, weight: int) -> list[Part]:
         text = choice.masked_text
@@ -132,7 +152,9 @@ class Trainings:
         tables = self._tables(tuple(refs))
         data = tuple(table.table() for table in tables)
         return [
-            Part(task=MASKED_LM, family=MASKED_LM, data=data, examples=_rows(tables), weight=weight)
+            Part(
+                task=MASKED_LM, family=MASKED_LM, data=data, examples=rows_of(tables), weight=weight
+            )
         ]
 
     def _spec(self, parts: tuple[Part, ...], updates: int, recipe: Recipe, seed: int) -> TrainSpec:
@@ -149,79 +171,29 @@ class Trainings:
         )
 
 
-def resolved(size: Size, pool: tuple[LockedTable, ...]) -> int:
-    """The size's count of examples, within the pool's rows."""
-    rows = _rows(pool)
-    examples = size.examples(rows)
-    if examples > rows and _is_locked(pool):
-        where = ", ".join(f"{table.repo}/{table.config}/{table.split}" for table in pool)
-        raise UserError(f"sizes: found {size.label}, expected at most the {rows} of {where}")
-    return examples
+def _selecting(spec: TrainSpec, arm: Arm, reported: tuple[Part, ...] = ()) -> TrainSpec:
+    """The same, with the checkpoint handed over that the arm selects."""
+    if arm.selection is None:
+        return spec
+    return spec.model_copy(update={"selection": arm.selection.of(spec.updates, reported)})
 
 
-def _is_locked(pool: tuple[LockedTable, ...]) -> bool:
-    return all(table.revision for table in pool)
-
-
-def _rows(pool: tuple[LockedTable, ...]) -> int:
-    return sum(table.rows for table in pool)
-
-
-def _part(task: Task, pool: tuple[LockedTable, ...], examples: int, weight: int = 1) -> Part:
-    return Part(
-        task=task.name,
-        family=task.family,
-        data=tuple(table.table() for table in pool),
-        examples=examples,
-        weight=weight,
-        labels=task.labels or _found_labels(pool),
-    )
-
-
-def _found_labels(pool: tuple[LockedTable, ...]) -> tuple[str, ...]:
-    """What the data name: tags that any table has, sorted; of classes, which have numbers, those
-    of the table with the most."""
-    if any("tags" in COLUMNS[FORMS[table.form].family] for table in pool):
-        return tuple(sorted({label for table in pool for label in table.labels}))
-    return max((table.labels for table in pool), key=len)
-
-
-def _taken(choice: TargetChoice, pool: tuple[LockedTable, ...]) -> int:
-    """How many of its training set's rows a target takes."""
-    rows = _rows(pool)
-    if choice.train_on is None:
-        return rows
-    if choice.train_on > rows and _is_locked(pool):
+def _require_alike(entry: EvaluationSet, task: Task) -> None:
+    """UserError where what the set asks for is not what the task teaches."""
+    if (entry.family, entry.labels) != (task.family, task.labels):
         raise UserError(
-            f"targets.{choice.task}.train_on: found {choice.train_on}, expected at most the {rows} "
-            f"rows of {choice.trained.name}"
+            f"arms.selection.by: found oracle, expected hold-out: {entry.name} asks for other "
+            f"answers than {task.name} teaches"
         )
-    return min(choice.train_on, rows)
-
-
-def head_like(part: Part, trained: TrainSpec) -> str | None:
-    """The task among those of a training whose head fits the part: of its family and classes."""
-    fitting = (
-        each.task
-        for each in trained.parts
-        if (each.family, each.labels) == (part.family, part.labels)
-    )
-    return next(fitting, None)
-
-
-def _reduced(parts: list[Part]) -> list[Part]:
-    """The same shares in the smallest numbers: equal mixtures are one training."""
-    divisor = math.gcd(*(part.weight for part in parts))
-    return [part.model_copy(update={"weight": part.weight // divisor}) for part in parts]
 
 
 def _updates(
-    choice: IntermediateChoice, pools: list[tuple[LockedTable, ...]], counts: list[int], arm: Arm
+    choice: IntermediateChoice, pools: list[Tables], counts: list[int], arm: Arm
 ) -> int:  # fmt: skip
     a_pass = _pass(choice, counts)
     if arm.fixed == "epochs":
         return choice.epochs * a_pass
-    tenth = [TENTH.examples(_rows(pool)) for pool in pools]
+    tenth = [TENTH.examples(rows_of(pool)) for pool in pools]
     wanted = arm.updates or choice.epochs * _pass(choice, tenth)
     return min(wanted, arm.max_epochs * a_pass)
 

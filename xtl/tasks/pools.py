@@ -110,20 +110,30 @@ class Pool:
     def __reduce__(self) -> tuple[type[Pool], tuple[Path, str]]:
         return Pool, (self.folder, self.key)  # another process maps it anew
 
-    def subset(self, examples: int, seed: int, by: By = "example") -> Indices:
+    def subset(
+        self, examples: int, seed: int, by: By = "example", kept_out: int = 0
+    ) -> Indices:  # fmt: skip
         """Rows of the first `examples`, best ranked first, so that a smaller subset is a prefix.
 
-        Stratified by class where the pool has classes. UserError where the pool has fewer rows,
-        or no paragraphs to go by.
+        Stratified by class where the pool has classes. What `kept_out(kept_out, seed)` has is not
+        among them. UserError where the pool has fewer rows, or no paragraphs to go by.
         """
-        if not 0 <= examples <= self.rows:
-            raise UserError(f"{self.name}: found {self.rows:,} rows, expected {examples:,} or more")
-        return self._ranking(seed, by)[:examples]
+        ranked = self._ranking(seed, by)
+        if kept_out:
+            ranked = ranked[~np.isin(ranked, self.kept_out(kept_out, seed))]
+        if not 0 <= examples <= len(ranked):
+            raise UserError(
+                f"{self.name}: found {len(ranked):,} rows, expected {examples:,} or more"
+            )
+        return ranked[:examples]
 
     def held_out(self, after: int, seed: int, by: By = "example") -> Indices:
         """Rows that `subset(after, seed, by)` does not have, nor any of their paragraphs."""
-        groups = self._groups() or list(subsets.key_bytes(self._views["digests"]))
-        return subsets.held_out(self._ranking(seed, by), groups, after)
+        return subsets.held_out(self._ranking(seed, by), self._paragraphs(), after)
+
+    def kept_out(self, count: int, seed: int) -> Indices:
+        """`count` rows at most, by whole paragraphs, for no training of this seed to see."""
+        return subsets.kept_out(self._ranking(seed, "example"), self._paragraphs(), count)
 
     def features(self, rows: Indices | None = None) -> Features:
         """Windows of these rows in their order (default: of all), as examples 0, 1, …"""
@@ -157,6 +167,10 @@ class Pool:
                 raise UserError(f"{self.name}: found no paragraphs, expected subset: example")
             return subsets.ranking(digests, seed, groups=groups)
         return subsets.ranking(digests, seed, strata=strata if len(strata) else None)
+
+    def _paragraphs(self) -> list[bytes]:
+        """Each row's; a row is one of its own where the pool has none."""
+        return self._groups() or list(subsets.key_bytes(self._views["digests"]))
 
     def _groups(self) -> list[bytes] | None:
         groups = self._views["groups"]

@@ -1,7 +1,8 @@
 """Resume state: written whole, marked complete, checked before it is believed.
 
 `<folder>/step-000123/` holds DeepSpeed's files of every rank. It counts only with COMPLETE.json
-in it, which rank 0 writes last, with size and sha256 of every file. The last two are kept.
+in it, which rank 0 writes last, with size and sha256 of every file. The last two are kept, and the
+best so far where a selection asks for it: later ones count only as long as that one is whole.
 """
 
 from __future__ import annotations
@@ -53,13 +54,18 @@ def save(
     state: Mapping[str, Any],
     layout: Layout,
     fence: Callable[[], None],
+    best: int | None = None,
 ) -> None:
-    """Write and commit the state after `update` updates. Collective; raises what `fence` raises."""
-    tag = f"step-{update:06}"
+    """Write and commit the state after `update` updates. Collective; raises what `fence` raises.
+
+    `best` is the update whose state must be kept beside it.
+    """
+    tag = _tag(update)
     on_rank_zero(lambda: shutil.rmtree(folder / tag, ignore_errors=True))
     engine.save(folder, tag, state)
     inventory = _inventory(folder / tag)
-    on_rank_zero(lambda: _commit(folder, tag, inventory, layout, fence))
+    needed = None if best in (None, update) else _tag(best)
+    on_rank_zero(lambda: _commit(folder, tag, inventory, layout, needed, fence))
 
 
 def load(engine: Engine, folder: Path, layout: Layout) -> Resumed:
@@ -73,19 +79,35 @@ def load(engine: Engine, folder: Path, layout: Layout) -> Resumed:
     return Resumed(None, tuple(passed_over))
 
 
+def load_best(engine: Engine, folder: Path, update: int, layout: Layout) -> None:
+    """Take over the weights after `update` updates. Collective; OSError where they are not whole:
+    another attempt passes over what needs them, and makes them again."""
+    fault = _fault(folder / _tag(update), layout)
+    if fault is not None:
+        raise OSError(f"{folder / _tag(update)}, the best checkpoint: {fault}")
+    engine.load(folder, _tag(update))
+
+
+def _tag(update: int) -> str:
+    return f"step-{update:06}"
+
+
 def _tags(folder: Path) -> list[str]:
     """Newest first, whole or not."""
     return sorted((path.name for path in folder.glob("step-*")), reverse=True)
 
 
 def _commit(
-    folder: Path, tag: str, inventory: Inventory, layout: Layout, fence: Callable[[], None]
-) -> None:
+    folder: Path, tag: str, inventory: Inventory, layout: Layout, needed: str | None,
+    fence: Callable[[], None],
+) -> None:  # fmt: skip
     fence()
-    marker = {"layout": asdict(layout), "files": dict(sorted(inventory.items()))}
+    files = dict(sorted(inventory.items()))
+    marker = {"layout": asdict(layout), "needs": needed, "files": files}
     write_whole(folder / tag / MARKER, json.dumps(marker, indent=1))
     # A later tag is one that was passed over: this training has come a different way since.
     kept = [each for each in _tags(folder) if each <= tag][:KEPT]
+    kept += [needed for each in kept if (needed := _needs(folder / each))]
     for other in set(_tags(folder)) - set(kept):
         shutil.rmtree(folder / other, ignore_errors=True)
 
@@ -109,7 +131,19 @@ def _fault_in_share(folder: Path, layout: Layout) -> str | None:
         return f"{MARKER}: found none"
     if marker["layout"] != asdict(layout):
         return f"found state of {marker['layout']}, expected {asdict(layout)}"
-    return find_fault(folder, {name: marker["files"][name] for name in _share([*marker["files"]])})
+    names = _share([*marker["files"]])
+    fault = find_fault(folder, {name: marker["files"][name] for name in names})
+    needed = _needs(folder)
+    if fault is None and needed:
+        fault = _fault_in_share(folder.parent / needed, layout)
+        return fault and f"{needed}, the best before it: {fault}"
+    return fault
+
+
+def _needs(folder: Path) -> str | None:
+    """The tag without which this one is of no use, if any."""
+    needed: str | None = (read_json(folder / MARKER) or {}).get("needs")
+    return needed
 
 
 def _share(names: Sequence[str]) -> Sequence[str]:

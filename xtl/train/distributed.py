@@ -13,6 +13,9 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 
+from xtl.errors import UserError
+from xtl.sweep.shard import Precision
+
 T = TypeVar("T")
 
 TIMEOUT = timedelta(minutes=30)
@@ -20,9 +23,10 @@ TIMEOUT = timedelta(minutes=30)
 
 
 def init_distributed(timeout: timedelta = TIMEOUT) -> None:
-    """Join the process group: gloo on a CPU, NCCL on GPUs.
+    """Join the process group: gloo on a CPU, NCCL on GPUs, a GPU for each rank of a node.
 
-    The caller has set RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT.
+    The caller has set RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT; LOCAL_RANK becomes
+    the device's number, as which DeepSpeed takes it. UserError where GPUs are too few.
     """
     import deepspeed
     import deepspeed.ops
@@ -35,13 +39,59 @@ def init_distributed(timeout: timedelta = TIMEOUT) -> None:
     logger.setLevel(logging.ERROR)
     # DeepSpeed calls collectives by names that torch has since replaced, several times an update.
     warnings.filterwarnings("ignore", "`torch.distributed", FutureWarning)
-    get_accelerator().set_device(int(os.environ["LOCAL_RANK"]))
+    # The schedule counts updates that fp16 skips, the first one among them.
+    warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
+    if get_accelerator().device_name() == "cuda":
+        index = device_index(int(os.environ["LOCAL_RANK"]), torch.cuda.device_count())
+        os.environ["LOCAL_RANK"] = str(index)
+        get_accelerator().set_device(index)
     deepspeed.init_distributed(
         dist_backend=get_accelerator().communication_backend_name(),
         auto_mpi_discovery=False,
         timeout=timeout,
         verbose=False,
     )
+
+
+def device_index(local_rank: int, visible: int) -> int:
+    """Which of the GPUs that it sees is a rank's. One that sees a single one has it alone, as where
+    Slurm gives each task its own. UserError where there are fewer of them than ranks."""
+    if visible == 1:
+        return 0
+    if local_rank >= visible:
+        raise UserError(
+            f"engine.ranks: found rank {local_rank} of a node (from 0) where {visible} GPUs can be "
+            "seen, expected a GPU for each rank of a node"
+        )
+    return local_rank
+
+
+def compute_deterministically() -> None:
+    """The same bits each time on the same GPUs. To be called before anything runs on one.
+
+    What has no such way raises. Attention does: its flash and memory-efficient kernels have a
+    backward pass without atomic additions, which torch then takes, and cuDNN's is passed over.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    # Costs time, and changes nothing: no uninitialised memory is read.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
+
+
+def require_precision(precision: Precision) -> None:
+    """UserError where this rank's device cannot compute in `precision`, or only pretends to."""
+    from deepspeed.accelerator import get_accelerator
+
+    accelerator = get_accelerator()
+    on_gpu = accelerator.device_name() == "cuda"
+    name = torch.cuda.get_device_name() if on_gpu else "a CPU"
+    found = f"engine.precision: found {precision} on {name}, expected"
+    if precision == "fp16" and not accelerator.is_fp16_supported():
+        raise UserError(f"{found} {'fp32' if on_gpu else 'bf16 or fp32'}: it has no fp16")
+    if precision == "bf16" and on_gpu and not torch.cuda.is_bf16_supported(False):
+        raise UserError(f"{found} fp16 or fp32: GPUs before Ampere have no bf16")
 
 
 def agree(flag: bool) -> bool:

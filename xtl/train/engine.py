@@ -1,4 +1,4 @@
-"""DeepSpeed's engine for one training: AdamW over fp32 masters, ZeRO 0–3, bf16 or fp32."""
+"""DeepSpeed's engine for one training: AdamW over fp32 masters, ZeRO 0–3; bf16, fp16 or fp32."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from xtl.data.batches import PaddedBatch
 from xtl.sweep.shard import TrainSpec
+from xtl.train.distributed import require_precision
+from xtl.train.scaling import LEAST, SETTINGS, LossScale
 from xtl.train.schedule import linear_factor
+from xtl.train.timing import Clock, Work
 
 CLIENT_KEY = "xtl"
 """Our part of a checkpoint's client state; DeepSpeed keeps keys of its own beside it."""
@@ -41,7 +44,7 @@ class EngineSettings:
 def deepspeed_config(spec: TrainSpec, settings: EngineSettings) -> dict[str, Any]:
     """DeepSpeed's configuration. Gradients are summed in fp32 wherever DeepSpeed can.
 
-    (It cannot under ZeRO 0 with bf16: there micro-batches add up in bf16.)
+    (It cannot under ZeRO 0 with bf16 or fp16: there micro-batches add up in that.)
     """
     config: dict[str, Any] = {
         "train_micro_batch_size_per_gpu": settings.micro_batch,
@@ -56,8 +59,8 @@ def deepspeed_config(spec: TrainSpec, settings: EngineSettings) -> dict[str, Any
         },
         "steps_per_print": None,
     }
-    if spec.precision == "bf16":
-        config["bf16"] = {"enabled": True}
+    if spec.precision != "fp32":
+        config[spec.precision] = dict(SETTINGS) if spec.precision == "fp16" else {"enabled": True}
         if settings.zero_stage > 0:
             config["data_types"] = {"grad_accum_dtype": "fp32"}
     return config
@@ -73,13 +76,20 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
 
 
 class Engine:
-    """One training's model, optimiser and schedule. All methods but `close` are collective."""
+    """One training's model, optimiser and schedule. All methods but `close` are collective.
+
+    UserError, on every rank, where the device cannot compute in the spec's precision. `skipped`
+    counts the updates of this engine that fp16 overflowed in, and was given a smaller scale for;
+    `clock` tells where this rank's time goes.
+    """
 
     def __init__(self, model: nn.Module, spec: TrainSpec, settings: EngineSettings) -> None:
         import deepspeed
 
+        require_precision(spec.precision)
         recipe = spec.recipe
-        # Held through initialisation, which casts the parameters' data to bf16.
+        self.skipped = 0
+        # Held through initialisation, which casts the parameters' data to half precision.
         weights = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
         optimizer = torch.optim.AdamW(
             parameter_groups(model, recipe.weight_decay),
@@ -100,12 +110,27 @@ class Engine:
                 dist_init_required=False,
             )
         self._engine.train()
+        self.clock = Clock(self._engine.device)
+        self._scale = LossScale(self._engine.optimizer) if spec.precision == "fp16" else None
+        # DeepSpeed 0.19 without ZeRO divides gradients by the scale that no loss was multiplied by.
+        self._scales_itself = self._scale is not None and settings.zero_stage == 0
         self._reset(weights)
 
     @property
     def learning_rate(self) -> float:
         """The rate that the next update is taken with."""
         return float(self._engine.get_lr()[0])
+
+    @property
+    def device(self) -> torch.device:
+        """Where this rank computes."""
+        found: torch.device = self._engine.device
+        return found
+
+    @property
+    def work(self) -> Work | None:
+        """What the encoder's arithmetic is made of, where its configuration says it."""
+        return Work.of(self._engine.module.encoder)
 
     @property
     def frozen(self) -> list[str]:
@@ -120,25 +145,45 @@ class Engine:
 
         `last` says that this is the rank's last micro-batch of the update, `task` which head's.
         """
-        ids, mask, labels = (
-            torch.from_numpy(array).to(self._engine.device)
-            for array in (batch.input_ids, batch.mask, batch.labels)
-        )
         self._engine.set_gradient_accumulation_boundary(last)
-        loss, correct = self._engine(ids, mask, labels, task)
+        with self.clock("data"):
+            arrays = self._moved(batch)
+        with self.clock("forward"):
+            loss, correct = self._engine(*arrays, task)
         # DeepSpeed means over ranks: undone here, so that the weights alone decide.
         scaled = loss * (weight * dist.get_world_size())
-        self._engine.backward(scaled, scale_wrt_gas=False)
+        if self._scale and self._scales_itself:
+            scaled = scaled * self._scale.value
+        with self.clock("backward"):
+            self._engine.backward(scaled, scale_wrt_gas=False)
         return loss.detach(), correct
+
+    def measure(self, batch: PaddedBatch, task: int) -> tuple[Tensor, Tensor]:
+        """(sum of losses, correct targets) without dropout; nothing is learnt from it."""
+        self._engine.eval()
+        with torch.no_grad():
+            loss, correct = self._engine(*self._moved(batch), task)
+        self._engine.train()
+        return loss, correct
 
     def step(self) -> float | None:
         """Take the update. The gradient's norm before clipping, where DeepSpeed tells it.
 
-        A norm that is not finite leaves the parameters as they were.
+        A norm that is not finite leaves the parameters as they were; the schedule goes on.
         """
-        self._engine.step()
+        scale = self._scale.value if self._scale else 1.0
+        before = self._engine.skipped_steps
+        with self.clock("step"):
+            self._engine.step()
+        if self._engine.skipped_steps > before:
+            self.skipped += scale > LEAST
+            self._engine.lr_scheduler.step()  # DeepSpeed's waits, and would end too high
+        elif self._scale:
+            self._scale.rise()
         norm = self._engine.get_global_grad_norm()
-        return None if norm is None else float(norm)
+        if norm is None:
+            return None
+        return float(norm) / scale if self._scales_itself else float(norm)
 
     def masters(self) -> Iterator[tuple[str, Tensor]]:
         """(name, whole fp32 master) of every trainable parameter."""
@@ -177,12 +222,17 @@ class Engine:
         # ZeRO 3 overrides it for good, and its own rounds otherwise.
         functional.linear = self._linear
 
+    def _moved(self, batch: PaddedBatch) -> list[Tensor]:
+        """To where the model is."""
+        arrays = (batch.input_ids, batch.mask, batch.labels)
+        return [torch.from_numpy(array).to(self._engine.device) for array in arrays]
+
     def _trainable(self) -> Iterator[tuple[str, nn.Parameter]]:
         named = self._engine.module.named_parameters()
         return ((name, parameter) for name, parameter in named if parameter.requires_grad)
 
     def _unpartitioned_masters(self) -> dict[nn.Parameter, Tensor]:
-        """fp32 copies by parameter under ZeRO 0 with bf16; empty elsewhere."""
+        """fp32 copies by parameter under ZeRO 0 with bf16 or fp16; empty elsewhere."""
         optimizer = self._engine.optimizer
         groups = zip(
             getattr(optimizer, "fp16_groups", ()), getattr(optimizer, "fp32_groups", ()),
@@ -193,8 +243,8 @@ class Engine:
     def _reset(self, weights: Mapping[str, Tensor]) -> None:
         """Make masters the `weights` exactly, and the optimiser one that took no step.
 
-        DeepSpeed derives masters from parameters that it has rounded to bf16, and under ZeRO 0
-        takes a step with zero gradients, which decays weights and counts as Adam's first.
+        DeepSpeed derives masters from parameters that it has rounded to half precision, and under
+        ZeRO 0 takes a step with zero gradients, which decays weights and counts as Adam's first.
         """
         self._engine.basic_optimizer.state.clear()
         copies = self._unpartitioned_masters()

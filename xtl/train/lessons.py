@@ -19,7 +19,8 @@ Windows = Sequence[Sequence[Feature]]
 
 @dataclass(frozen=True)
 class Lesson:
-    """One update's features, all of the task of that number, and how many targets they have.
+    """Features that are read together, all of the task of that number, and how many targets they
+    have: what an update is of, or what a checkpoint is judged by.
 
     `together`: the features of an example must share a micro-batch. `stand_in` is for a rank that
     has nothing left to compute, but must take part in collectives; `pad` fills up token ids.
@@ -53,8 +54,7 @@ class Lessons:
     ) -> None:
         self._spec, self._vocabulary = spec, vocabulary
         self._sources = [
-            _source(part, pool, spec.subset_seed)
-            for part, pool in zip(spec.parts, pools, strict=True)
+            _source(part, pool, spec) for part, pool in zip(spec.parts, pools, strict=True)
         ]
         self.order = task_order([part.weight for part in spec.parts], spec.updates, spec.seed)
         self._places = own_places(self.order, len(spec.parts))
@@ -80,11 +80,14 @@ class Lessons:
         )
 
 
-def _source(part: Part, pool: Pool, seed: int) -> _Source:
+def _source(part: Part, pool: Pool, spec: TrainSpec) -> _Source:
     """The subset's windows, in the subset's own order, whatever the order of the pool's rows."""
-    chosen = pool.subset(part.examples, seed, part.subset)
+    text = part.family == MASKED_LM  # nothing is judged by it, and nothing kept out of it
+    chosen = pool.subset(
+        part.examples, spec.subset_seed, part.subset, kept_out=0 if text else spec.held_out
+    )
     # A text's windows say nothing of each other, and a long one would be an update by itself.
-    windows = pool.each_window(chosen) if part.family == MASKED_LM else pool.examples(chosen)
+    windows = pool.each_window(chosen) if text else pool.examples(chosen)
     if not windows:
         raise UserError(f"{part.task}: none of {part.examples} examples can be trained on")
     family = trainable_family(part.family)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
 from statistics import fmean
@@ -13,21 +12,20 @@ from statistics import fmean
 import torch.distributed as dist
 from torch import Tensor
 
-from xtl.data.batches import Indices
 from xtl.model.heads import Head
-from xtl.sweep.placing import MASKED_LM
 from xtl.sweep.shard import TrainSpec
 from xtl.tasks.pools import Pool
 from xtl.train import checkpoint
 from xtl.train.building import build, vocabulary
-from xtl.train.distributed import on_rank_zero
+from xtl.train.distributed import device, gathered, on_rank_zero
 from xtl.train.engine import Engine, EngineSettings
 from xtl.train.handover import Published, Weights, publish
+from xtl.train.history import History, TrainOutcome, is_degenerate
 from xtl.train.hooks import Hooks
 from xtl.train.lessons import Lessons
-from xtl.train.update import DivergedError, Report, Updater
-
-JUDGED_UPDATES = 20
+from xtl.train.selection import Examiner, best, exams, exhausted, judged_after
+from xtl.train.timing import begin_peak, peak_bytes
+from xtl.train.update import DivergedError, Updater
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +34,9 @@ log = logging.getLogger(__name__)
 class TrainJob:
     """What to train, and where its files go.
 
-    `pools` are the tokenised pools of the spec's parts, of which it takes subsets; `start_from` is
-    the public model's folder or the parent's artifact, and `start` its digest; `checkpoints` is a
-    folder of this shard alone.
+    `pools` are the tokenised pools of the spec's parts, of which it takes subsets, `reported` those
+    of the sets that an oracle reads; `start_from` is the public model's folder or the parent's
+    artifact, and `start` its digest; `checkpoints` is a folder of this shard alone.
     """
 
     spec: TrainSpec
@@ -48,54 +46,11 @@ class TrainJob:
     checkpoints: Path
     artifact: Path
     engine: EngineSettings
-
-
-@dataclass(frozen=True)
-class TrainOutcome:
-    """How a training went; the same on every rank.
-
-    Losses are means over an update's targets: `mean_loss` over all updates, `final_loss` over the
-    last tenth of them. `degenerate`: see `is_degenerate`. `stopped`: saved and left early, so that
-    there is no artifact. Tokens and seconds count earlier attempts too.
-    """
-
-    updates: int
-    resumed_from: int
-    stopped: bool
-    final_loss: float
-    mean_loss: float
-    degenerate: bool
-    useful_tokens: int
-    seconds: float
-    artifact_digest: str | None
-    artifact_bytes: int
-
-
-@dataclass
-class History:
-    """What has been so far; part of every checkpoint. `seconds` is the time in updates."""
-
-    losses: list[float] = field(default_factory=list)
-    useful_tokens: int = 0
-    seconds: float = 0.0
+    reported: tuple[Pool, ...] = ()
 
     @property
-    def updates(self) -> int:
-        return len(self.losses)
-
-    @property
-    def final_loss(self) -> float:
-        return last_tenth(self.losses)
-
-    def add(self, report: Report) -> None:
-        self.losses.append(report.loss)
-        self.useful_tokens += report.useful_tokens
-        self.seconds += report.seconds
-
-
-def last_tenth(losses: Sequence[float]) -> float:
-    """Their mean."""
-    return fmean(losses[-max(1, len(losses) // 10) :])
+    def layout(self) -> checkpoint.Layout:
+        return checkpoint.Layout(self.engine.ranks, self.engine.zero_stage, self.start)
 
 
 def train(job: TrainJob, hooks: Hooks) -> TrainOutcome:
@@ -104,62 +59,133 @@ def train(job: TrainJob, hooks: Hooks) -> TrainOutcome:
     Raises DivergedError; UserError for a subset without a usable example, a head that does not
     fit, or an unknown part to freeze; and what `hooks.fence` raises: each on every rank.
     """
+    begin_peak(device())
     lessons = Lessons(job.spec, job.pools, cache(partial(vocabulary, job.start_from)))
+    given = exams(job.spec, job.pools, job.reported)
     engine = Engine(build(job.spec, job.start_from), job.spec, job.engine)
     try:
         history = _resume(engine, job)
         resumed_from = history.updates
         updater = Updater(engine, job.spec, job.engine, lessons)
-        finished = _run(updater, engine, history, job, hooks)
-        published = _hand_over(engine, job, hooks) if finished else None
+        course = _Course(job, hooks, engine, history, updater, Examiner(engine, job.engine, given))
+        published = course.hand_over() if course.run() else None
+        history.spend(engine.clock.take())
+        history.memory_bytes = max(history.memory_bytes, *gathered(peak_bytes(device())))
     finally:
         engine.close()
-    return _outcome(job.spec, lessons, history, resumed_from, published)
+    return TrainOutcome(
+        updates=history.updates,
+        selected=course.selected,
+        resumed_from=resumed_from,
+        stopped=published is None,
+        skipped=history.skipped,
+        final_loss=history.final_loss,
+        mean_loss=fmean(history.losses),
+        degenerate=is_degenerate(job.spec, lessons.order, history.losses),
+        useful_tokens=history.useful_tokens,
+        seconds=history.seconds,
+        phases=history.phases,
+        utilisation=history.utilisation,
+        memory_bytes=history.memory_bytes,
+        artifact_digest=published.digest if published else None,
+        artifact_bytes=published.bytes if published else 0,
+        verdicts=tuple(history.verdicts),
+    )
 
 
 def _resume(engine: Engine, job: TrainJob) -> History:
-    resumed = checkpoint.load(engine, job.checkpoints, _layout(job))
+    resumed = checkpoint.load(engine, job.checkpoints, job.layout)
     for fault in resumed.passed_over:
         log.warning("%s: passed over %s", job.checkpoints, fault)
-    return History() if resumed.state is None else History(**resumed.state)
+    return History() if resumed.state is None else History.of(resumed.state)
 
 
-def _run(
-    updater: Updater, engine: Engine, history: History, job: TrainJob, hooks: Hooks
-) -> bool:  # fmt: skip
-    """Take what updates are left. False if asked to stop before the last one; all is saved then."""
-    total = job.spec.updates
-    hooks.saved(history.updates)
-    hooks.progress(history.updates, total, {})
-    saved_at = time.monotonic()
-    while history.updates < total:
-        # Rank 0's clock decides when to save.
-        due = dist.get_rank() == 0 and time.monotonic() - saved_at >= job.engine.checkpoint_seconds
-        report = updater.take(history.updates, stop=hooks.stop_requested(), save=due)
-        history.add(report)
-        hooks.progress(history.updates, total, report.values())
-        if (report.stop or report.save) and history.updates < total:
-            _save(engine, history, job, hooks)
-            saved_at = time.monotonic()
-            if report.stop:
-                return False
-    return True
+@dataclass
+class _Course:
+    """The updates of a training, from where it stands to where it ends. Methods are collective."""
 
+    job: TrainJob
+    hooks: Hooks
+    engine: Engine
+    history: History
+    updater: Updater
+    examiner: Examiner
 
-def _save(engine: Engine, history: History, job: TrainJob, hooks: Hooks) -> None:
-    checkpoint.save(
-        engine, job.checkpoints, history.updates, asdict(history), _layout(job), hooks.fence
-    )
-    hooks.saved(history.updates)
+    def __post_init__(self) -> None:
+        self._judged_after = judged_after(self.job.spec)
+        self._saved_at = time.monotonic()
 
+    def run(self) -> bool:
+        """Take what updates are left. False if asked to stop before the last; all is saved then."""
+        total = self.job.spec.updates
+        self.hooks.saved(self.history.updates)
+        self.hooks.progress(self.history.updates, total, {})
+        while not self._over:
+            report = self.updater.take(
+                self.history.updates, stop=self.hooks.stop_requested(), save=self._save_is_due
+            )
+            self.history.add(report)
+            judged = self._judge()
+            spent = self.history.spend(self.engine.clock.take())
+            values = report.values() | self.history.values() | judged | spent
+            self.hooks.progress(self.history.updates, total, values)
+            is_best = bool(judged) and self.selected == self.history.updates
+            if not self._over and (report.stop or report.save or is_best):
+                self._save()
+                if report.stop:
+                    return False
+        return True
 
-def _layout(job: TrainJob) -> checkpoint.Layout:
-    return checkpoint.Layout(job.engine.ranks, job.engine.zero_stage, job.start)
+    @property
+    def selected(self) -> int:
+        """The update whose weights are the best so far; the last one where nothing is judged."""
+        verdicts = self.history.verdicts
+        return best(verdicts).update if verdicts else self.history.updates
 
+    @property
+    def _over(self) -> bool:
+        selection, updates = self.job.spec.selection, self.history.updates
+        patience = selection.patience if selection else None
+        return updates >= self.job.spec.updates or exhausted(self.history.verdicts, patience)
 
-def _hand_over(engine: Engine, job: TrainJob, hooks: Hooks) -> Published:
-    weights = _weights(engine, job.spec)
-    return on_rank_zero(lambda: publish(job.artifact, job.start_from, weights, hooks.fence))
+    @property
+    def _save_is_due(self) -> bool:
+        """By rank 0's clock."""
+        waited = time.monotonic() - self._saved_at
+        return dist.get_rank() == 0 and waited >= self.job.engine.checkpoint_seconds
+
+    def _judge(self) -> dict[str, float]:
+        """What there is to be logged of it, where the model is to be judged now."""
+        if self.history.updates not in self._judged_after:
+            return {}
+        with self.engine.clock("judging"):
+            verdict = self.examiner.judge(self.history.updates)
+        self.history.verdicts.append(verdict)
+        return {"selection/accuracy": verdict.accuracy, "selection/loss": verdict.loss}
+
+    def _save(self) -> None:
+        with self.engine.clock("checkpoint"):
+            checkpoint.save(
+                self.engine,
+                self.job.checkpoints,
+                self.history.updates,
+                asdict(self.history),
+                self.job.layout,
+                self.hooks.fence,
+                best=self.selected if self.history.verdicts else None,
+            )
+        self.hooks.saved(self.history.updates)
+        self._saved_at = time.monotonic()
+
+    def hand_over(self) -> Published:
+        """Publish the weights that were selected."""
+        with self.engine.clock("hand-over"):
+            job = self.job
+            if self.selected != self.history.updates:
+                checkpoint.load_best(self.engine, job.checkpoints, self.selected, job.layout)
+            weights = _weights(self.engine, job.spec)
+            fence = self.hooks.fence
+            return on_rank_zero(lambda: publish(job.artifact, job.start_from, weights, fence))
 
 
 def _weights(engine: Engine, spec: TrainSpec) -> Weights:
@@ -182,35 +208,3 @@ def _weights(engine: Engine, spec: TrainSpec) -> Weights:
         for part, tensors in zip(spec.parts, heads, strict=True)
     ]
     return Weights(encoder, handed, frozen)
-
-
-def _outcome(
-    spec: TrainSpec, lessons: Lessons, history: History, resumed_from: int,
-    published: Published | None,
-) -> TrainOutcome:  # fmt: skip
-    return TrainOutcome(
-        updates=history.updates,
-        resumed_from=resumed_from,
-        stopped=published is None,
-        final_loss=history.final_loss,
-        mean_loss=fmean(history.losses),
-        degenerate=is_degenerate(spec, lessons.order, history.losses),
-        useful_tokens=history.useful_tokens,
-        seconds=history.seconds,
-        artifact_digest=published.digest if published else None,
-        artifact_bytes=published.bytes if published else 0,
-    )
-
-
-def is_degenerate(spec: TrainSpec, order: Indices, losses: Sequence[float]) -> bool:
-    """Whether no task was learnt: of each, the loss over the last tenth of its updates is no better
-    than over the first. Not judged are heads that were trained before, and tasks of few updates,
-    whose batches' noise would be the judge."""
-    fell = []
-    for number, part in enumerate(spec.parts):
-        mine = [loss for loss, task in zip(losses, order, strict=False) if task == number]
-        trained_before = part.family == MASKED_LM or (number == 0 and spec.head_of is not None)
-        if len(mine) >= JUDGED_UPDATES and not trained_before:
-            first_tenth = fmean(mine[: len(mine) // 10])
-            fell.append(last_tenth(mine) < first_tenth)
-    return bool(fell) and not any(fell)

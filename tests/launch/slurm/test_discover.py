@@ -7,10 +7,11 @@ import pytest
 from tests.launch.slurm.clusters import NODES, PARTITIONS, cluster
 from xtl.errors import UserError
 from xtl.launch.profile import parse_profile
-from xtl.launch.slurm.discover import look_up, propose
+from xtl.launch.slurm.discover import propose
 from xtl.launch.slurm.facts import read_nodes, read_partitions
 from xtl.launch.slurm.fits import require_fits
 from xtl.launch.slurm.limits import Limits
+from xtl.sweep.cards import look_up
 
 
 def only(*names: str) -> Limits:

@@ -7,9 +7,10 @@ import pytest
 from tests.launch.slurm.clusters import cluster, profile
 from xtl.errors import UserError
 from xtl.launch.profile import parse_profile
-from xtl.launch.slurm.facts import read_associations
-from xtl.launch.slurm.fits import require_fits
+from xtl.launch.slurm.facts import read_associations, read_nodes
+from xtl.launch.slurm.fits import require_computes, require_fits
 from xtl.launch.slurm.limits import Limits
+from xtl.sweep.shard import Precision
 
 
 def refusal(change: dict[str, object], limits: Limits | None = None) -> str:
@@ -108,3 +109,43 @@ def test_a_profile_without_gpus_asks_for_none() -> None:
     found = parse_profile(text, "p.yaml")
     assert found.cluster == "slurm"
     require_fits(found, cluster())
+
+
+NODES_OF = {
+    "new": "gpu|4|64|512000|gpu:a100:4|x\n",
+    "old": "gpu|4|64|512000|gpu:tesla_v100:4|x\n",
+    "older": "gpu|4|64|512000|gpu:p100:4|x\n",
+    "unnamed": "gpu|4|64|512000|gpu:4|x\n",
+    "both": "gpu|4|64|512000|gpu:v100:4|x\ngpu|4|64|512000|gpu:a100:4|x\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "more", "precision"),
+    [
+        ("new", "", "bf16"), ("new", "", "fp16"), ("old", "", "fp16"), ("old", "", "fp32"),
+        ("older", "", "fp32"), ("unnamed", "", "bf16"), ("both", "", "bf16"),
+        ("both", "gpu_type: a100", "bf16"),
+    ],
+)  # fmt: skip
+def test_a_precision_is_let_through_unless_all_cards_are_known_to_lack_it(
+    nodes: str, more: str, precision: Precision
+) -> None:
+    require_computes(profile(more), cluster(nodes=read_nodes(NODES_OF[nodes])), precision)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "more", "precision", "said"),
+    [
+        ("old", "", "bf16", "expected fp16 or fp32: GPUs of gpu (tesla_v100) have no bf16"),
+        ("both", "gpu_type: v100", "bf16", "expected fp16 or fp32: GPUs of gpu (v100) have no"),
+        ("older", "", "bf16", "expected fp32: GPUs of gpu (p100) have no bf16"),
+        ("older", "", "fp16", "expected fp32: GPUs of gpu (p100) have no fp16"),
+    ],
+)
+def test_one_that_no_card_has_is_refused(
+    nodes: str, more: str, precision: Precision, said: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        require_computes(profile(more), cluster(nodes=read_nodes(NODES_OF[nodes])), precision)
+    assert str(caught.value).startswith(f"engine.precision: found {precision}, {said}")

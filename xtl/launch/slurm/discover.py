@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -14,48 +13,12 @@ from xtl.launch.profile import SlurmProfile, parse_profile
 from xtl.launch.slurm.client import Client
 from xtl.launch.slurm.facts import NodeKind, Partition, clock
 from xtl.launch.slurm.limits import Limits, Place, read_limits, time_limits
+from xtl.sweep.cards import look_up
 
 _REACHED = 0.25  # of a data sheet's dense bf16 rate; measured rates of such models are 9-47%
 _CPU_TFLOPS, _UNKNOWN_TFLOPS = 0.2, 20.0
 _TRAINING_MIN, _EVALUATION_MIN = 24 * 60, 4 * 60
 _MOST_CPUS, _MOST_CPUS_ALONE, _MOST_GIB = 16, 4, 128  # a rank gains nothing from more
-_MOST_CARD_GIB = 300
-
-_CARDS: dict[str, tuple[float, float]] = {
-    # GiB and dense bf16 (before Ampere: fp16) TFLOP/s, from NVIDIA's data sheets. Where a card
-    # comes in two sizes and the name does not tell, the smaller one.
-    "b200": (180, 2250),
-    "h200": (141, 989),
-    "gh200": (96, 989),
-    "h100": (80, 989),
-    "h800": (80, 989),
-    "a100": (40, 312),
-    "a800": (40, 312),
-    "a30": (24, 165),
-    "a40": (48, 150),
-    "a10g": (24, 125),
-    "a10": (24, 125),
-    "a16": (16, 36),
-    "a2": (16, 18),
-    "l40s": (48, 362),
-    "l40": (48, 181),
-    "l4": (24, 121),
-    "v100": (16, 125),
-    "p100": (12, 19),
-    "t4": (16, 65),
-    "k80": (12, 4),
-    "rtx6000ada": (48, 364),
-    "rtxa6000": (48, 155),
-    "a6000": (48, 155),
-    "a5000": (24, 111),
-    "a4000": (16, 77),
-    "rtx6000": (24, 130),
-    "rtx8000": (48, 130),
-    "rtx4090": (24, 165),
-    "rtx3090": (24, 71),
-    "rtx2080ti": (11, 54),
-    "titanrtx": (24, 65),
-}
 
 
 @dataclass(frozen=True)
@@ -174,28 +137,6 @@ def _card(kind: NodeKind) -> Iterable[Choice]:
         yield Choice("device_tflops", rate, f"a quarter of the data sheet's {known[1]:g}")
     else:
         yield Choice("device_tflops", f"{_UNKNOWN_TFLOPS:g}", "a guess: the type is not known")
-
-
-def look_up(gres: str) -> tuple[float, float] | None:
-    """(GiB, dense TFLOP/s) of a GRES type such as `a100`, `nvidia_a100-sxm4-80gb` or `1g.5gb`.
-
-    A figure is 0 where it is not known; None where neither is.
-    """
-    name = gres.lower()
-    best = max((card for card in _CARDS if _names(card, name)), key=len, default="")
-    memory, rate = _CARDS.get(best, (0.0, 0.0))
-    size = re.search(r"(\d+)gb", name)
-    if size and int(size[1]) <= _MOST_CARD_GIB:  # a GH200 is called by its host memory, 480 GB
-        memory = float(size[1])
-    part = re.search(r"(?<!\d)(\d)g\.\d+gb", name)  # MIG: so many sevenths of a card
-    rate *= int(part[1]) / 7 if part else 1
-    return (memory, rate) if memory or rate else None
-
-
-def _names(card: str, name: str) -> bool:
-    """`rtx3090` stands in `geforce_rtx_3090`, and `a100` not in `a1000`."""
-    parts = re.findall(r"[a-z]+|[0-9]+", card)
-    return bool(re.search(rf"(?<![a-z0-9]){'[-_ ]?'.join(parts)}(?![a-z0-9])", name))
 
 
 def _times(limits: list[tuple[int, str]]) -> Iterable[Choice]:

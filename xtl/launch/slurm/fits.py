@@ -9,6 +9,10 @@ from xtl.errors import UserError
 from xtl.launch.profile import SlurmProfile
 from xtl.launch.slurm.facts import NodeKind, clock
 from xtl.launch.slurm.limits import Limits, charged, time_limits
+from xtl.sweep.cards import lacks
+from xtl.sweep.shard import Precision
+
+PRECISIONS: tuple[Precision, ...] = ("bf16", "fp16", "fp32")
 
 
 def require_fits(profile: SlurmProfile, limits: Limits, source: str = "profile") -> None:
@@ -27,6 +31,18 @@ def problems(profile: SlurmProfile, limits: Limits) -> Iterable[str]:
         return unknown
     kinds = _kinds(profile, limits)
     return [*_resources(profile, kinds), *_times(profile, limits), *_rights(profile, limits)]
+
+
+def require_computes(profile: SlurmProfile, limits: Limits, precision: Precision) -> None:
+    """Raises UserError, one line, where all cards that a job may get are known to lack it."""
+    types = {entry.type for kind in _kinds(profile, limits) for entry in kind.gpus}
+    types = {profile.gpu_type} if profile.gpu_type else types
+    if profile.gpus_per_node and types and all(lacks(name, precision) for name in types):
+        able = [each for each in PRECISIONS if not any(lacks(name, each) for name in types)]
+        raise UserError(
+            f"engine.precision: found {precision}, expected {' or '.join(able)}: GPUs of "
+            f"{profile.partition} ({_list(types)}) have no {precision}"
+        )
 
 
 def _partition(names: str, limits: Limits, key: str) -> Iterable[str]:

@@ -1,0 +1,71 @@
+"""A GPU for each rank of a node; and a device that is asked for what it has."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.train import scenes
+from xtl.errors import UserError
+from xtl.train.distributed import compute_deterministically, device_index, require_precision
+
+
+@pytest.mark.parametrize(
+    ("local_rank", "visible", "index"),
+    [(0, 1, 0), (0, 4, 0), (3, 4, 3), (1, 8, 1), (3, 1, 0), (7, 1, 0)],
+)
+def test_a_rank_has_the_gpu_of_its_number_or_the_only_one_that_it_sees(
+    local_rank: int, visible: int, index: int
+) -> None:
+    assert device_index(local_rank, visible) == index
+
+
+@pytest.mark.parametrize(("local_rank", "visible"), [(2, 2), (5, 4)])
+def test_more_ranks_than_gpus_are_refused(local_rank: int, visible: int) -> None:
+    said = rf"found rank {local_rank} of a node \(from 0\) where {visible} GPUs can be seen"
+    with pytest.raises(UserError, match=said):
+        device_index(local_rank, visible)
+
+
+def test_a_cpu_computes_in_fp32_and_bf16() -> None:
+    from deepspeed.accelerator import get_accelerator
+
+    if get_accelerator().device_name() != "cpu":
+        pytest.skip("there is a GPU")
+    require_precision("fp32")
+    require_precision("bf16")
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What deterministic mode changes is put back."""
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "to be restored")
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    yield
+    torch.use_deterministic_algorithms(False)
+    torch.utils.deterministic.fill_uninitialized_memory = True  # type: ignore[attr-defined]
+    torch.backends.cudnn.deterministic = False
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("settings")
+def test_on_a_cpu_deterministic_mode_changes_no_bit(root: Path) -> None:
+    usual = scenes.plain_torch(root)
+    compute_deterministically()
+    assert torch.are_deterministic_algorithms_enabled()
+    assert not torch.is_deterministic_algorithms_warn_only_enabled()
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    again = scenes.plain_torch(root)
+    assert usual.keys() == again.keys()
+    assert all(torch.equal(usual[name], again[name]) for name in usual)
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_users_own_workspace_for_cublas_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
+    compute_deterministically()
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"

@@ -1,0 +1,138 @@
+"""Selection: which checkpoint is handed over, where a manifest asks for another than the last.
+
+It is judged at equal fractions of the training, by the share of right targets (of a question's
+window: both ends of the answer) among rows that were kept out, a mean over the training's tasks;
+the loss tells between equals. Nothing here draws from a random generator, so that a training that
+is judged takes the same updates as one that is not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import torch
+import torch.distributed as dist
+
+from xtl.data.batches import collate
+from xtl.data.subsets import Indices, sampled
+from xtl.errors import UserError
+from xtl.sweep.placing import MASKED_LM
+from xtl.sweep.shard import Part, TrainSpec
+from xtl.tasks.families import trainable_family
+from xtl.tasks.family import Feature
+from xtl.tasks.pools import Pool
+from xtl.train.distributed import device, totals
+from xtl.train.engine import Engine, EngineSettings
+from xtl.train.lessons import Lesson
+from xtl.train.update import DivergedError, dealt
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a model was worth after so many updates: means over tasks or sets."""
+
+    update: int
+    accuracy: float
+    loss: float
+
+
+def best(verdicts: Sequence[Verdict]) -> Verdict:
+    """The most accurate; of equals the one with the least loss, and then the earliest."""
+    return max(verdicts, key=lambda verdict: (verdict.accuracy, -verdict.loss))
+
+
+def exhausted(verdicts: Sequence[Verdict], patience: int | None) -> bool:
+    """Whether the last `patience` verdicts, or more, brought nothing better."""
+    if patience is None or not verdicts:
+        return False
+    return len(verdicts) - 1 - verdicts.index(best(verdicts)) >= patience
+
+
+def judged_after(spec: TrainSpec) -> frozenset[int]:
+    """After how many updates the model is judged: the last one among them, if any."""
+    if spec.selection is None:
+        return frozenset()
+    times = spec.selection.evaluations
+    return frozenset(-(-spec.updates * part // times) for part in range(1, times + 1))
+
+
+def exams(spec: TrainSpec, pools: Sequence[Pool], reported: Sequence[Pool]) -> list[Lesson]:
+    """What the model is judged by: of each part that is, what its pool keeps out; or the oracle's
+    sets, of which `reported` are the pools, by the first part's head.
+
+    UserError where there is nothing to be asked.
+    """
+    chosen = spec.selection
+    if chosen is None:
+        return []
+    if chosen.reported:
+        asked = zip(chosen.reported, reported, strict=True)
+        return [_exam(0, part, pool, sampled(pool.rows, part.examples)) for part, pool in asked]
+    return [
+        _exam(number, part, pool, pool.kept_out(chosen.held_out, spec.subset_seed))
+        for number, (part, pool) in enumerate(zip(spec.parts, pools, strict=True))
+        if part.family != MASKED_LM
+    ]
+
+
+class Examiner:
+    """Judges the model as it is. Collective, as the engine is."""
+
+    def __init__(self, engine: Engine, settings: EngineSettings, given: Sequence[Lesson]) -> None:
+        self._engine, self._settings, self._exams = engine, settings, given
+        self._hands = [dealt(exam, settings)[dist.get_rank()] for exam in given]
+
+    def judge(self, update: int) -> Verdict:
+        """The same on every rank; other numbers of ranks change it by rounding only.
+
+        Raises DivergedError, on every rank, where a loss is not finite.
+        """
+        sums = [
+            totals(self._read(exam, hand))
+            for exam, hand in zip(self._exams, self._hands, strict=True)
+        ]
+        counts = [exam.targets for exam in self._exams]
+        losses, correct = zip(*sums, strict=True)
+        verdict = Verdict(update, _mean_share(correct, counts), _mean_share(losses, counts))
+        if not math.isfinite(verdict.loss):
+            raise DivergedError(f"update {update}: the loss that it is judged by is {verdict.loss}")
+        return verdict
+
+    def _read(self, exam: Lesson, hand: Sequence[Sequence[int]]) -> list[float]:
+        """(sum of losses, correct targets) of this rank's part."""
+        sums = torch.zeros(2, dtype=torch.float64, device=device())
+        for places in hand:
+            chosen: Sequence[Feature] = [exam.features[place] for place in places]
+            batch = collate(chosen or exam.stand_in, exam.pad)
+            loss, correct = self._engine.measure(batch, exam.number)
+            if chosen:
+                sums += torch.stack([loss.double(), correct.double()])
+        found: list[float] = sums.tolist()
+        return found
+
+
+def _exam(number: int, part: Part, pool: Pool, rows: Indices) -> Lesson:
+    """What these rows ask the head of that number."""
+    examples, family = pool.examples(rows), trainable_family(part.family)
+    if not examples:
+        raise UserError(
+            f"selection: found {len(rows)} rows of {part.task} to judge by and nothing to be asked "
+            "in them, expected more (whole paragraphs are held out, as they fit `held_out`)"
+        )
+    features = [window for windows in examples for window in windows]
+    return Lesson(
+        number=number,
+        task=part.task,
+        features=features,
+        targets=sum(map(family.targets, features)),
+        together=family.together,
+        stand_in=examples.shortest,
+        pad=pool.pad,
+    )
+
+
+def _mean_share(sums: Sequence[float], counts: Sequence[int]) -> float:
+    return fmean(total / count for total, count in zip(sums, counts, strict=True))
