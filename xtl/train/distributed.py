@@ -30,12 +30,15 @@ def init_distributed(timeout: timedelta = TIMEOUT) -> None:
     """
     import deepspeed
     import deepspeed.ops
+    import deepspeed.runtime.compiler
     from deepspeed.accelerator import get_accelerator
     from deepspeed.utils import logger
 
     # Otherwise DeepSpeed looks for compilers, and on a CPU compiles `shm_comm` for 97 s, which
     # inference_all_reduce alone would use. No compiled op of its is used here.
     deepspeed.ops.__compatible_ops__ = {}
+    # The Muon optimiser, which is not used, would import torch's compiler for that: 2 to 5 s.
+    deepspeed.runtime.compiler.compile = lambda: deepspeed.runtime.compiler.dummy_decorator
     logger.setLevel(logging.ERROR)
     # DeepSpeed calls collectives by names that torch has since replaced, several times an update.
     warnings.filterwarnings("ignore", "`torch.distributed", FutureWarning)
