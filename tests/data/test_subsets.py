@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xtl.data.subsets import fair_turns, held_out, ranking, row_digests, sampled
+from xtl.data.subsets import fair_turns, held_out, kept_out, ranking, row_digests, sampled
 
 keys_of_pools = st.lists(st.text(max_size=8), unique=True, min_size=1, max_size=40)
 seeds = st.integers(0, 2**32)
@@ -156,6 +156,58 @@ def test_what_is_held_out_shares_no_group_with_what_is_trained_on(
     assert {*left} == {place for place in range(len(pool)) if groups[place] not in trained}
     assert {*left} <= {*held_out(ranked, groups, smaller)}
     assert [*left] == [place for place in ranked if place in {*left}]
+
+
+@given(pools_in_groups, seeds, st.integers(0, 20))
+def test_what_is_kept_out_is_whole_groups_and_no_more_than_asked(
+    pool: dict[str, str], seed: int, count: int
+) -> None:
+    groups, ranked = [*pool.values()], ranking([*pool], seed)
+    kept = [*kept_out(ranked, groups, count)]
+    taken = {groups[place] for place in kept}
+    assert len(kept) <= count
+    assert {*kept} == {place for place, group in enumerate(groups) if group in taken}
+    assert kept == [place for place in ranked if place in {*kept}]
+    for group, size in Counter(groups).items():
+        assert group in taken or size > count - len(kept), "there was room for it"
+
+
+@given(pools_in_groups, seeds, shuffles, st.integers(0, 20))
+def test_what_is_kept_out_is_the_same_whatever_the_order_of_rows(
+    pool: dict[str, str], seed: int, shuffle: random.Random, count: int
+) -> None:
+    keys = [*pool]
+    shuffled = shuffle.sample(keys, len(keys))
+    here, there = (
+        [names[k] for k in kept_out(ranking(names, seed), [pool[key] for key in names], count)]
+        for names in (keys, shuffled)
+    )
+    assert here == there
+
+
+@given(counts_of_labels, seeds, st.data())
+def test_without_groups_the_last_ranked_are_kept_out_and_each_label_has_its_share(
+    counts: list[int], seed: int, data: st.DataObject
+) -> None:
+    labels = [label for label, rows in enumerate(counts) for _ in range(rows)]
+    keys = [str(number) for number in range(len(labels))]
+    count = data.draw(st.integers(0, len(keys)))
+    ranked = ranking(keys, seed, strata=labels)
+    kept = kept_out(ranked, keys, count)
+    assert [*kept] == [*ranked[len(keys) - count :]]
+    found = Counter(labels[place] for place in kept)
+    for label, rows in enumerate(counts):
+        assert abs(found[label] - count * rows / len(keys)) < 1
+
+
+def test_a_group_that_has_no_room_is_passed_over() -> None:
+    ranked = np.array([0, 1, 2, 3, 4, 5])
+    groups = ["one", "two", "two", "three", "two", "three"]
+    assert kept_out(ranked, groups, 6).tolist() == [0, 1, 2, 3, 4, 5]
+    assert kept_out(ranked, groups, 5).tolist() == [1, 2, 3, 4, 5]
+    assert kept_out(ranked, groups, 4).tolist() == [0, 3, 5]
+    assert kept_out(ranked, groups, 1).tolist() == [0]
+    assert kept_out(ranked, groups, 0).tolist() == []
 
 
 def test_strata_and_groups_at_once_are_refused() -> None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ from xtl.model.tokenizer import load_tokenizer
 from xtl.tasks import pools, span_maker
 from xtl.tasks.family import Feature
 from xtl.tasks.pool_facts import facts_of
-from xtl.tasks.pools import Pool, PoolRequest, has_pool, open_pool
+from xtl.tasks.pools import By, Pool, PoolRequest, has_pool, open_pool
 from xtl.tasks.settings import DecodingSettings, Recipe
 from xtl.tasks.span_maker import MAKER
 from xtl.tasks.tokenising import ensure_pool
@@ -138,6 +138,66 @@ def test_what_is_held_out_shares_no_paragraph_with_what_is_trained_on(pool: Pool
         several = {9, 10, 11, 12}
         assert not (set(trained) & several and set(left) & several)
         assert len(left) >= pool.rows - 4 - 3
+
+
+PARAGRAPH = {9, 10, 11, 12}
+"""Rows of the pool that ask about one paragraph."""
+
+
+@given(st.integers(0, 13), st.integers(0, 5), st.sampled_from(["example", "paragraph"]))
+def test_what_is_kept_out_is_in_no_subset_nor_is_any_of_its_paragraphs(
+    pool: Pool, count: int, seed: int, by: By
+) -> None:
+    kept = pool.kept_out(count, seed).tolist()
+    left = pool.rows - len(kept)
+    largest = pool.subset(left, seed, by, kept_out=count).tolist()
+    assert len(kept) <= count
+    assert sorted(kept + largest) == list(range(pool.rows))
+    assert {*kept} >= PARAGRAPH or not {*kept} & PARAGRAPH
+    for examples in range(left):
+        assert pool.subset(examples, seed, by, kept_out=count).tolist() == largest[:examples]
+    with pytest.raises(UserError, match=f"own: found {left} rows, expected {left + 1} or more"):
+        pool.subset(left + 1, seed, by, kept_out=count)
+
+
+def test_what_is_left_keeps_its_order(pool: Pool) -> None:
+    kept = pool.kept_out(3, 1).tolist()
+    for by in get_args(By):
+        ranked = pool.subset(pool.rows, 1, by).tolist()
+        left = pool.subset(pool.rows - len(kept), 1, by, kept_out=3).tolist()
+        assert left == [row for row in ranked if row not in kept]
+
+
+def test_what_is_kept_out_is_the_same_whatever_the_order_of_the_rows(
+    pool: Pool, mirror: Path, tokenizer_folder: Path
+) -> None:
+    rows = ROWS + SEVERAL
+    backwards = pool_of(mirror, rows[::-1], tokenizer_folder)
+    for seed in range(5):
+        there, here = backwards.kept_out(6, seed), pool.kept_out(6, seed)
+        assert [rows[::-1][place]["id"] for place in there] == [rows[place]["id"] for place in here]
+
+
+def test_without_paragraphs_keeping_rows_out_changes_no_subset_that_there_is_room_for(
+    mirror: Path, tokenizer_folder: Path
+) -> None:
+    rows = [{"sentence1": str(k), "sentence2": "b", "label": int(k % 4 == 0)} for k in range(80)]
+    pool = pool_of(mirror, rows, tokenizer_folder, family="sentence-pair")
+    for seed in range(5):
+        whole, kept = pool.subset(80, seed).tolist(), pool.kept_out(20, seed).tolist()
+        assert kept == whole[60:]
+        assert sum(rows[place]["label"] for place in kept) in (4, 5, 6)
+        assert pool.subset(60, seed, kept_out=20).tolist() == whole[:60]
+
+
+def test_rows_that_are_equal_are_kept_out_together(mirror: Path, tokenizer_folder: Path) -> None:
+    """Or what a checkpoint is chosen by would have been trained on."""
+    rows = [{"sentence1": str(k % 20), "sentence2": "b", "label": 0} for k in range(40)]
+    pool = pool_of(mirror, rows, tokenizer_folder, family="sentence-pair")
+    for count in (5, 10):
+        kept = sorted(place % 20 for place in pool.kept_out(count, 1).tolist())
+        assert len(kept) == count - count % 2
+        assert kept[::2] == kept[1::2]
 
 
 def test_more_examples_than_rows_are_one_clear_line(pool: Pool) -> None:
