@@ -7,9 +7,10 @@ import errno
 import pytest
 
 from tests.launch.records import attempt, failed
-from xtl.errors import UserError
+from xtl.errors import ConfigurationError, UserError
 from xtl.launch.failures import classify_exception, failure_of, root_cause
 from xtl.launch.records import Failure, FailureClass
+from xtl.train.checkpoint import DamagedError
 from xtl.train.update import DivergedError
 
 
@@ -27,7 +28,9 @@ from xtl.train.update import DivergedError
         (RuntimeError("[gloo] Connection closed by peer [127.0.0.1]:1"), "communication"),
         (ConnectionResetError("Connection reset by peer"), "communication"),
         (UserError("pool.jsonl: row 3: found no column"), "data"),
+        (ConfigurationError("engine.precision: found fp16 on a CPU"), "configuration"),
         (DivergedError("update 7: the loss is nan"), "diverged"),
+        (DamagedError("step-000004, the best checkpoint: found no such file"), "node"),
         (KeyError("x"), "code"),
         (RuntimeError("shape mismatch"), "code"),
         (FileNotFoundError("no such file"), "code"),

@@ -27,7 +27,8 @@ def _kept(layers: int, stage: int, precision: Any) -> tuple[int, int]:
     from xtl.model.encoder import TaskModel
     from xtl.tasks.family import HeadSettings
     from xtl.tasks.span_qa import FAMILY
-    from xtl.train.engine import Engine, EngineSettings
+    from xtl.train.engine import Engine
+    from xtl.train.settings import EngineSettings
 
     config = XLMRobertaConfig(
         vocab_size=50, hidden_size=512, num_hidden_layers=layers, num_attention_heads=2,

@@ -19,9 +19,10 @@ from xtl.data.batches import update_examples
 from xtl.data.subsets import ranking, row_digests
 from xtl.sweep.shard import Selection, TrainSpec
 from xtl.train.building import build
-from xtl.train.engine import Engine, EngineSettings
+from xtl.train.engine import Engine
 from xtl.train.mixture import examples_seed
 from xtl.train.selection import Examiner, Verdict, exams
+from xtl.train.settings import EngineSettings
 from xtl.train.trainer import TrainJob
 from xtl.train.update import DivergedError, Updater
 

@@ -38,8 +38,8 @@ from xtl.sweep.shard import (
 from xtl.tasks.family import FeatureSettings
 from xtl.tasks.settings import Recipe
 from xtl.train.building import vocabulary
-from xtl.train.engine import EngineSettings
 from xtl.train.lessons import Lessons
+from xtl.train.settings import EngineSettings
 from xtl.train.trainer import TrainJob, train
 
 FOLDER = Path(__file__).parent / "golden"

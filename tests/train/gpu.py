@@ -14,7 +14,7 @@ from tests.train.trainings import Diary, make_job, make_rows, make_spec
 from xtl.evaluate.evaluator import evaluate
 from xtl.sweep.shard import Precision
 from xtl.train.distributed import compute_deterministically
-from xtl.train.engine import EngineSettings
+from xtl.train.settings import EngineSettings
 from xtl.train.trainer import TrainJob
 
 PRECISIONS: tuple[Precision, ...] = ("bf16", "fp16", "fp32")

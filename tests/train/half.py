@@ -17,7 +17,8 @@ from xtl.errors import UserError
 from xtl.sweep.shard import TrainSpec
 from xtl.train import scaling
 from xtl.train.building import build
-from xtl.train.engine import Engine, EngineSettings
+from xtl.train.engine import Engine
+from xtl.train.settings import EngineSettings
 from xtl.train.update import DivergedError, Updater
 
 HIGH = 20  # powers of two: a scale at which the first updates overflow

@@ -28,7 +28,8 @@ from xtl.tasks.family import FeatureSettings
 from xtl.tasks.pools import Pool
 from xtl.tasks.settings import Recipe
 from xtl.train.building import build
-from xtl.train.engine import Engine, EngineSettings
+from xtl.train.engine import Engine
+from xtl.train.settings import EngineSettings
 from xtl.train.trainer import TrainJob
 from xtl.train.update import Updater
 

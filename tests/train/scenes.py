@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import gc
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -17,11 +17,11 @@ from torch.optim.lr_scheduler import LambdaLR
 from tests.train.trainings import Diary, make_job, make_spec
 from xtl.data.batches import Indices, collate
 from xtl.sweep.shard import Precision, TrainSpec
-from xtl.train import checkpoint
 from xtl.train.building import build, vocabulary
 from xtl.train.distributed import agree, on_rank_zero
-from xtl.train.engine import Engine, EngineSettings
+from xtl.train.engine import Engine
 from xtl.train.lessons import Lessons
+from xtl.train.settings import EngineSettings
 from xtl.train.trainer import TrainJob, train
 from xtl.train.update import DivergedError, Updater
 
@@ -51,6 +51,7 @@ def life_of_a_training(root: Path) -> dict[str, Any]:
         "resumed": outcome(make_job(root, "stopped", spec, SETTINGS)),
     }
     seen["groups"] = len(dist.distributed_c10d._world.pg_map)
+    seen["engines"] = sum(type(each).__name__ == "DeepSpeedEngine" for each in gc.get_objects())
     child = make_job(root, "child", make_spec(task="other"), SETTINGS, root / "whole" / "artifact")
     seen["child"] = outcome(child)
     saved = Diary(stop_at=4)
@@ -90,49 +91,6 @@ def _raised(job: TrainJob, diary: Diary) -> str:
     except (Overtaken, DivergedError) as error:
         return f"{type(error).__name__}: {error}"
     return "nothing"
-
-
-def damaged_checkpoints(root: Path) -> dict[str, tuple[str | None, tuple[str, ...]]]:
-    """Each kind of damage to the newer of two checkpoints: what was loaded, and what was not."""
-    job = make_job(root, "sound", make_spec(), EACH_UPDATE)
-    train(job, Diary(stop_at=3))
-    engine = Engine(build(job.spec, job.start_from), job.spec, job.engine)
-    seen = {}
-    for name, damage in DAMAGES.items():
-        folder = root / name
-        on_rank_zero(partial(_damaged_copy, job, folder, damage))
-        resumed = checkpoint.load(engine, folder, checkpoint.Layout(2, 1, job.start))
-        losses = None if resumed.state is None else str(len(resumed.state["losses"]))
-        seen[name] = (losses, resumed.passed_over)
-    other = checkpoint.load(engine, job.checkpoints, checkpoint.Layout(4, 1, job.start))
-    seen["world"] = (None, other.passed_over)
-    other = checkpoint.load(engine, job.checkpoints, checkpoint.Layout(2, 1, "another parent"))
-    seen["start"] = (None, other.passed_over)
-    engine.close()
-    return seen
-
-
-def _damaged_copy(job: TrainJob, folder: Path, damage: Any) -> None:
-    shutil.copytree(job.checkpoints, folder)
-    damage(folder / "step-000003")
-
-
-def _alter(tag: Path) -> None:
-    victim = next(tag.glob("mp_rank*"))
-    content = bytearray(victim.read_bytes())
-    content[len(content) // 2] ^= 1
-    victim.write_bytes(content)
-
-
-DAMAGES = {
-    "untouched": lambda tag: None,
-    "unmarked": lambda tag: (tag / "COMPLETE.json").unlink(),
-    "torn marker": lambda tag: (tag / "COMPLETE.json").write_text('{"files"'),
-    "part missing": lambda tag: next(tag.glob("*rank_1*")).unlink(),
-    "altered": _alter,
-    "both gone": lambda tag: [(each / "COMPLETE.json").unlink() for each in tag.parent.iterdir()
-                              if each.is_dir()],
-}  # fmt: skip
 
 
 def parity_spec() -> TrainSpec:

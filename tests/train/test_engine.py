@@ -6,7 +6,7 @@ import pytest
 from torch import nn
 
 from tests.train.trainings import make_spec
-from xtl.train.engine import EngineSettings, deepspeed_config, parameter_groups
+from xtl.train.settings import EngineSettings, deepspeed_config, parameter_groups
 
 
 @pytest.mark.parametrize("stage", [0, 1, 2, 3])

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tests.train import mixed, scenes
 from tests.train.ranks import run_ranks
-from xtl.train.engine import EngineSettings
+from xtl.train.settings import EngineSettings
 
 pytestmark = pytest.mark.slow
 

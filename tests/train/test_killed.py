@@ -9,7 +9,7 @@ import pytest
 
 from tests.train import mixed
 from tests.train.ranks import run_ranks, start_ranks
-from xtl.train.engine import EngineSettings
+from xtl.train.settings import EngineSettings
 
 Death = tuple[str, int, bool]
 """Of a kind of training, under a ZeRO stage; whether it is between a checkpoint's files and its

@@ -14,9 +14,9 @@ from tests.train.trainings import make_spec
 from xtl.model.heads import read_head
 from xtl.sweep.shard import TrainSpec
 from xtl.train.building import build
-from xtl.train.engine import EngineSettings
 from xtl.train.handover import verify_artifact
 from xtl.train.mixture import shares
+from xtl.train.settings import EngineSettings
 from xtl.train.update import dealt
 
 pytestmark = pytest.mark.slow

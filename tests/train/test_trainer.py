@@ -63,11 +63,43 @@ def test_every_update_is_reported(life: dict[str, Any]) -> None:
     assert all(0 <= each["train/padding_share"] < 1 for each in values)
 
 
+def test_every_update_says_where_its_time_went(life: dict[str, Any]) -> None:
+    whole, parts = life["whole"], ("data", "forward", "backward", "step")
+    for values in whole["values"]:
+        assert all(values[f"seconds/{part}"] > 0 for part in parts)
+    spent = {part: sum(each[f"seconds/{part}"] for each in whole["values"]) for part in parts}
+    assert {part: whole["phases"][part] for part in parts} == pytest.approx(spent)
+    assert 0.5 * whole["seconds"] < sum(spent.values()) < whole["seconds"]
+    assert whole["phases"]["hand-over"] > 0
+
+
+def test_a_resumed_trainings_times_count_the_attempts_before(life: dict[str, Any]) -> None:
+    resumed = life["resumed"]
+    own = sum(values["seconds/step"] for values in resumed["values"])
+    before = sum(values["seconds/step"] for values in life["stopped"]["values"])
+    assert resumed["phases"]["step"] == pytest.approx(before + own)
+
+
+def test_saving_is_told_with_the_update_that_follows(life: dict[str, Any]) -> None:
+    values = life["saved often"]["values"]
+    assert ["seconds/checkpoint" in each for each in values] == [False, True, True, True]
+
+
+def test_memory_is_the_most_so_far_and_a_cpu_has_no_utilisation(life: dict[str, Any]) -> None:
+    whole = life["whole"]
+    peaks = [values["memory/peak_gib"] for values in whole["values"]]
+    assert 0.1 < peaks[0] <= peaks[-1] <= whole["memory_bytes"] / 2**30 < 4
+    assert peaks == sorted(peaks)
+    assert whole["utilisation"] is None
+    assert not any("train/utilisation" in values for values in whole["values"])
+
+
 def test_the_same_spec_gives_the_same_artifact_in_a_process_that_trained_before(
     life: dict[str, Any],
 ) -> None:
     assert life["again"]["artifact_digest"] == life["whole"]["artifact_digest"]
     assert life["groups"] == 2  # the world, and DeepSpeed's clone of it: none is left behind
+    assert life["engines"] == 0  # a next training would lie beside the states of all before
 
 
 def test_a_stop_saves_and_leaves_no_artifact(life: dict[str, Any]) -> None:

@@ -84,7 +84,15 @@ def test_what_a_training_has_been_comes_out_of_a_checkpoint_as_it_went_in(histor
 
 def test_a_checkpoint_of_before_there_was_selection_is_read() -> None:
     old = {"losses": [1.0], "useful_tokens": 5, "seconds": 2.0}
-    assert History.of(old) == History(losses=[1.0], useful_tokens=5, seconds=2.0)
+    read = History.of(old)
+    assert read == History(losses=[1.0], useful_tokens=5, seconds=2.0, least_seconds=None)
+    assert read.utilisation is None  # of its first updates it is not known
+
+
+def test_of_losses_that_differ_in_rounding_the_earlier_checkpoint_is_the_best() -> None:
+    verdicts = [Verdict(1, 0.5, 1.00003), Verdict(2, 0.5, 1.00001), Verdict(3, 0.5, 0.9)]
+    assert best(verdicts[:2]).update == 1
+    assert best(verdicts).update == 3
 
 
 STAGES = (0, 1, 2, 3)

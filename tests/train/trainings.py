@@ -15,7 +15,7 @@ from xtl.sweep.shard import ModelRef, Part, Table, TrainSpec
 from xtl.tasks.settings import Recipe
 
 if TYPE_CHECKING:
-    from xtl.train.engine import EngineSettings
+    from xtl.train.settings import EngineSettings
     from xtl.train.trainer import TrainJob
 
 PEOPLE = ("Amina", "Bo", "Chidi", "Dara", "Eshe", "Farah", "Goran")

@@ -181,7 +181,7 @@ class Execution:
         return Tokens(self._mirror, self._mirror.find(spec.model.repo, spec.model.revision))
 
     def _train(self, spec: TrainSpec, start: str) -> Result | None:
-        from xtl.train.engine import EngineSettings
+        from xtl.train.settings import EngineSettings
         from xtl.train.trainer import TrainJob, train
 
         tokens = self._tokens(spec)

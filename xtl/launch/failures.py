@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 
-from xtl.errors import UserError
+from xtl.errors import ConfigurationError, UserError
 from xtl.launch.records import Attempt, Failure, FailureClass
 
 RETRIES: dict[FailureClass, int] = {
@@ -31,7 +31,9 @@ def classify_exception(error: BaseException) -> FailureClass:
     if type(error).__name__ == "DivergedError":
         return "diverged"
     if isinstance(error, UserError):
-        return "data"
+        return "configuration" if isinstance(error, ConfigurationError) else "data"
+    if type(error).__name__ == "DamagedError":
+        return "node"  # what was written and checked there reads otherwise: again, elsewhere
     if isinstance(error, MemoryError):
         return "host-oom"
     if "OutOfMemory" in type(error).__name__ or ("cuda" in text and _GPU_MEMORY in text):

@@ -109,9 +109,11 @@ class Artifact(Record):
 
 class TrainingSummary(Record):
     """How a training went. `selected`: the update whose weights were handed over; `verdicts`: what
-    it was chosen by, (update, accuracy, loss); `skipped`: updates that fp16 overflowed in. `seconds`
-    are rank 0's, by phase, and `updates`, the time of all updates, of which the phases from data to
-    step are parts; `memory_bytes`: the worst rank's peak."""
+    it was chosen by, (update, accuracy, loss); `skipped`: updates that fp16 overflowed in.
+
+    `seconds` are rank 0's, by phase, and `updates`, the time of all updates, of which the phases
+    from data to step are parts; `memory_bytes` is the worst rank's peak.
+    """
 
     updates: int
     resumed_from: int

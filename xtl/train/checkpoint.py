@@ -3,6 +3,9 @@
 `<folder>/step-000123/` holds DeepSpeed's files of every rank. It counts only with COMPLETE.json
 in it, which rank 0 writes last, with size and sha256 of every file. The last two are kept, and the
 best so far where a selection asks for it: later ones count only as long as that one is whole.
+
+State of another number of ranks is taken over too, under ZeRO 1 and 2 by way of `universal`; what
+cannot be is refused, since to begin again would throw a training away.
 """
 
 from __future__ import annotations
@@ -16,7 +19,9 @@ from typing import Any
 
 import torch.distributed as dist
 
+from xtl.errors import ConfigurationError
 from xtl.files import read_json, write_whole
+from xtl.train import universal
 from xtl.train.distributed import gathered, on_rank_zero
 from xtl.train.engine import Engine
 from xtl.train.inventory import Inventory, find_fault, take_inventory
@@ -25,9 +30,13 @@ MARKER = "COMPLETE.json"
 KEPT = 2
 
 
+class DamagedError(OSError):
+    """A checkpoint that was whole once is so no longer."""
+
+
 @dataclass(frozen=True)
 class Layout:
-    """What resume state is bound to: DeepSpeed's files of another one do not fit.
+    """What resume state is bound to.
 
     `start` is the digest of the weights that the training began with: a parent that was trained
     again to other ones leaves its child nothing to go on from.
@@ -37,13 +46,17 @@ class Layout:
     zero_stage: int
     start: str
 
+    def __str__(self) -> str:
+        return f"{self.ranks} rank{'s' * (self.ranks > 1)} under ZeRO {self.zero_stage}"
+
 
 @dataclass(frozen=True)
 class Resumed:
-    """Our `state` in the checkpoint that was loaded (None: there was none), and what was passed
-    over on the way to it, each with the reason."""
+    """Our `state` in the checkpoint that was loaded, and what that was saved under (None: there was
+    no checkpoint); and what was passed over on the way to it, each with the reason."""
 
     state: dict[str, Any] | None
+    layout: Layout | None
     passed_over: tuple[str, ...]
 
 
@@ -69,23 +82,53 @@ def save(
 
 
 def load(engine: Engine, folder: Path, layout: Layout) -> Resumed:
-    """Take over the newest checkpoint that is whole and fits. Collective."""
+    """Take over the newest checkpoint that is whole and began with the same weights. Collective.
+
+    ConfigurationError, on every rank, if `layout` cannot go on from the one it was saved under.
+    """
     passed_over: list[str] = []
     for tag in on_rank_zero(lambda: _tags(folder)):
-        fault = _fault(folder / tag, layout)
+        fault = _fault(folder / tag, layout.start)
         if fault is None:
-            return Resumed(engine.load(folder, tag), tuple(passed_over))
+            return Resumed(*_take_over(engine, folder, tag, layout), tuple(passed_over))
         passed_over.append(f"{tag}: {fault}")
-    return Resumed(None, tuple(passed_over))
+    return Resumed(None, None, tuple(passed_over))
 
 
 def load_best(engine: Engine, folder: Path, update: int, layout: Layout) -> None:
-    """Take over the weights after `update` updates. Collective; OSError where they are not whole:
-    another attempt passes over what needs them, and makes them again."""
-    fault = _fault(folder / _tag(update), layout)
+    """Take over the weights after `update` updates. Collective; DamagedError where they are not
+    whole: another attempt passes over what needs them, and makes them again; else as `load`."""
+    fault = _fault(folder / _tag(update), layout.start)
     if fault is not None:
-        raise OSError(f"{folder / _tag(update)}, the best checkpoint: {fault}")
-    engine.load(folder, _tag(update))
+        raise DamagedError(f"{folder / _tag(update)}, the best checkpoint: {fault}")
+    _take_over(engine, folder, _tag(update), layout)
+
+
+def _take_over(
+    engine: Engine, folder: Path, tag: str, layout: Layout
+) -> tuple[dict[str, Any], Layout]:
+    """Load what was found whole: our state in it, and what it was saved under. Collective."""
+    saved = on_rank_zero(lambda: _saved_under(folder / tag))
+    ways_out = (
+        f"go on with engine.ranks: {saved.ranks} and engine.zero_stage: {saved.zero_stage}, or "
+        f"remove {folder} to begin again"
+    )
+    if saved.zero_stage != layout.zero_stage or (saved != layout and saved.zero_stage == 3):
+        raise ConfigurationError(
+            f"{folder / tag}: found state of {saved}, expected one that {layout} can take over: "
+            f"{ways_out}"
+        )
+    if saved == layout or saved.zero_stage == 0:  # where each rank has it all
+        return engine.load(folder, tag), saved
+    try:
+        return universal.load(engine, folder, tag), saved
+    except universal.NothingTakenError as error:
+        raise ConfigurationError(f"{folder / tag}: {error}: {ways_out}") from error
+
+
+def _saved_under(folder: Path) -> Layout:
+    marker: Any = read_json(folder / MARKER)
+    return Layout(**marker["layout"])
 
 
 def _tag(update: int) -> str:
@@ -94,7 +137,11 @@ def _tag(update: int) -> str:
 
 def _tags(folder: Path) -> list[str]:
     """Newest first, whole or not."""
-    return sorted((path.name for path in folder.glob("step-*")), reverse=True)
+    return sorted((path.name for path in folder.glob("step-*")), key=_update, reverse=True)
+
+
+def _update(tag: str) -> int:
+    return int(tag.rpartition("-")[2])
 
 
 def _commit(
@@ -106,10 +153,12 @@ def _commit(
     marker = {"layout": asdict(layout), "needs": needed, "files": files}
     write_whole(folder / tag / MARKER, json.dumps(marker, indent=1))
     # A later tag is one that was passed over: this training has come a different way since.
-    kept = [each for each in _tags(folder) if each <= tag][:KEPT]
-    kept += [needed for each in kept if (needed := _needs(folder / each))]
+    earlier = [each for each in _tags(folder) if _update(each) <= _update(tag)]
+    kept = [each for each in earlier if (folder / each / MARKER).is_file()][:KEPT]
+    kept += [best for each in kept if (best := _needs(folder / each))]
     for other in set(_tags(folder)) - set(kept):
         shutil.rmtree(folder / other, ignore_errors=True)
+    universal.clear(folder)
 
 
 def _inventory(folder: Path) -> Inventory:
@@ -119,23 +168,23 @@ def _inventory(folder: Path) -> Inventory:
     return {name: entry for part in parts for name, entry in part.items()}
 
 
-def _fault(folder: Path, layout: Layout) -> str | None:
+def _fault(folder: Path, start: str) -> str | None:
     """What is wrong with a checkpoint, if anything. Collective: the ranks share the hashing."""
-    faults = gathered(_fault_in_share(folder, layout))
+    faults = gathered(_fault_in_share(folder, start))
     return next((fault for fault in faults if fault is not None), None)
 
 
-def _fault_in_share(folder: Path, layout: Layout) -> str | None:
+def _fault_in_share(folder: Path, start: str) -> str | None:
     marker = read_json(folder / MARKER)
     if marker is None:
         return f"{MARKER}: found none"
-    if marker["layout"] != asdict(layout):
-        return f"found state of {marker['layout']}, expected {asdict(layout)}"
+    if marker["layout"]["start"] != start:
+        return f"found a training that began with {marker['layout']['start']}, expected {start}"
     names = _share([*marker["files"]])
     fault = find_fault(folder, {name: marker["files"][name] for name in names})
     needed = _needs(folder)
     if fault is None and needed:
-        fault = _fault_in_share(folder.parent / needed, layout)
+        fault = _fault_in_share(folder.parent / needed, start)
         return fault and f"{needed}, the best before it: {fault}"
     return fault
 

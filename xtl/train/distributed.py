@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 
-from xtl.errors import UserError
+from xtl.errors import ConfigurationError
 from xtl.sweep.shard import Precision
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ def init_distributed(timeout: timedelta = TIMEOUT) -> None:
     """Join the process group: gloo on a CPU, NCCL on GPUs, a GPU for each rank of a node.
 
     The caller has set RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT; LOCAL_RANK becomes
-    the device's number, as which DeepSpeed takes it. UserError where GPUs are too few.
+    the device's number, as which DeepSpeed takes it. ConfigurationError where GPUs are too few.
     """
     import deepspeed
     import deepspeed.ops
@@ -58,11 +58,11 @@ def init_distributed(timeout: timedelta = TIMEOUT) -> None:
 
 def device_index(local_rank: int, visible: int) -> int:
     """Which of the GPUs that it sees is a rank's. One that sees a single one has it alone, as where
-    Slurm gives each task its own. UserError where there are fewer of them than ranks."""
+    Slurm gives each task its own. ConfigurationError where there are fewer of them than ranks."""
     if visible == 1:
         return 0
     if local_rank >= visible:
-        raise UserError(
+        raise ConfigurationError(
             f"engine.ranks: found rank {local_rank} of a node (from 0) where {visible} GPUs can be "
             "seen, expected a GPU for each rank of a node"
         )
@@ -84,7 +84,15 @@ def compute_deterministically() -> None:
 
 
 def require_precision(precision: Precision) -> None:
-    """UserError where this rank's device cannot compute in `precision`, or only pretends to."""
+    """ConfigurationError, on every rank, where the device of any cannot compute in `precision`, or
+    only pretends to. Collective."""
+    lacking = next((words for words in gathered(_lack(precision)) if words), None)
+    if lacking:
+        raise ConfigurationError(lacking)
+
+
+def _lack(precision: Precision) -> str | None:
+    """What this rank's device lacks, in a line."""
     from deepspeed.accelerator import get_accelerator
 
     accelerator = get_accelerator()
@@ -92,9 +100,10 @@ def require_precision(precision: Precision) -> None:
     name = torch.cuda.get_device_name() if on_gpu else "a CPU"
     found = f"engine.precision: found {precision} on {name}, expected"
     if precision == "fp16" and not accelerator.is_fp16_supported():
-        raise UserError(f"{found} {'fp32' if on_gpu else 'bf16 or fp32'}: it has no fp16")
+        return f"{found} {'fp32' if on_gpu else 'bf16 or fp32'}: it has no fp16"
     if precision == "bf16" and on_gpu and not torch.cuda.is_bf16_supported(False):
-        raise UserError(f"{found} fp16 or fp32: GPUs before Ampere have no bf16")
+        return f"{found} fp16 or fp32: GPUs before Ampere have no bf16"
+    return None
 
 
 def agree(flag: bool) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,61 +18,13 @@ from torch.optim.lr_scheduler import LambdaLR
 from xtl.data.batches import PaddedBatch
 from xtl.sweep.shard import TrainSpec
 from xtl.train.distributed import require_precision
-from xtl.train.scaling import LEAST, SETTINGS, LossScale
+from xtl.train.scaling import LEAST, LossScale
 from xtl.train.schedule import linear_factor
+from xtl.train.settings import EngineSettings, deepspeed_config, parameter_groups
 from xtl.train.timing import Clock, Work
 
 CLIENT_KEY = "xtl"
 """Our part of a checkpoint's client state; DeepSpeed keeps keys of its own beside it."""
-
-_REDUCE_BUCKET = 50_000_000  # elements; the default takes 1 GB of memory for any model
-
-
-@dataclass(frozen=True)
-class EngineSettings:
-    """How a training is computed; changes its result by rounding only, so it is no identity.
-
-    `micro_batch` counts sequences of one rank; `checkpoint_seconds` is the time between saves.
-    """
-
-    ranks: int
-    zero_stage: int
-    micro_batch: int
-    checkpoint_seconds: float = 60.0
-
-
-def deepspeed_config(spec: TrainSpec, settings: EngineSettings) -> dict[str, Any]:
-    """DeepSpeed's configuration. Gradients are summed in fp32 wherever DeepSpeed can.
-
-    (It cannot under ZeRO 0 with bf16 or fp16: there micro-batches add up in that.)
-    """
-    config: dict[str, Any] = {
-        "train_micro_batch_size_per_gpu": settings.micro_batch,
-        # One a step for DeepSpeed: an update's micro-batches are counted here, they vary.
-        "gradient_accumulation_steps": 1,
-        "gradient_clipping": spec.recipe.clip_norm,
-        "communication_data_type": "fp32",
-        "zero_optimization": {
-            "stage": settings.zero_stage,
-            "overlap_comm": False,
-            "reduce_bucket_size": _REDUCE_BUCKET,
-        },
-        "steps_per_print": None,
-    }
-    if spec.precision != "fp32":
-        config[spec.precision] = dict(SETTINGS) if spec.precision == "fp16" else {"enabled": True}
-        if settings.zero_stage > 0:
-            config["data_types"] = {"grad_accum_dtype": "fp32"}
-    return config
-
-
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Trainable parameters in two groups: no decay on biases and LayerNorm (vectors)."""
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return [
-        {"params": [each for each in trainable if each.ndim > 1], "weight_decay": weight_decay},
-        {"params": [each for each in trainable if each.ndim <= 1], "weight_decay": 0.0},
-    ]
 
 
 class Engine:
@@ -207,20 +159,40 @@ class Engine:
                 exclude_frozen_parameters=True,
             )
 
-    def load(self, folder: Path, tag: str) -> dict[str, Any]:
-        """Take over `folder/tag`; our state in it. Frozen parameters stay as they are."""
+    def load(self, folder: Path, tag: str, universal: bool = False) -> dict[str, Any]:
+        """Take over `folder/tag`; our state in it. Frozen parameters stay as they are.
+
+        `universal` says that it is in DeepSpeed's universal format, as `save` never writes it.
+        """
+        # A setting, but read at each load alone; a training may load both kinds.
+        self._engine._config.load_universal_checkpoint = universal
         with _silence():
             _, client_state = self._engine.load_checkpoint(
                 str(folder), tag=tag, load_module_strict=False
             )
+        if universal:
+            self._own_steps()
         state: dict[str, Any] = client_state[CLIENT_KEY]
         return state
 
     def close(self) -> None:
         """Let go of what DeepSpeed holds, so that another training can follow in this process."""
         self._engine.destroy()
+        for parameter in self._engine.module.parameters():
+            parameter.__dict__.clear()  # DeepSpeed's methods on it, which refer to it
+        # Its parts refer to each other: until Python counts again, a next training would lie beside
+        # all this one's states.
+        del self._engine
+        self._scale = None
+        gc.collect()
         # ZeRO 3 overrides it for good, and its own rounds otherwise.
         functional.linear = self._linear
+
+    def _own_steps(self) -> None:
+        """Give each group a count of steps of its own, where AdamW wants it: the universal format's
+        are read to the CPU, and one that groups shared would be raised by each of them."""
+        for parameter, state in self._engine.basic_optimizer.state.items():
+            state["step"] = state["step"].to(parameter.device, copy=True)
 
     def _moved(self, batch: PaddedBatch) -> list[Tensor]:
         """To where the model is."""

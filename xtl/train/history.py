@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
@@ -22,9 +23,9 @@ class TrainOutcome:
     """How a training went; the same on every rank.
 
     Losses are means over an update's targets: `mean_loss` over all updates, `final_loss` over the
-    last tenth of them. `selected` is the update whose weights were handed over; `skipped` counts
-    updates that fp16 could not take. `degenerate`: see `is_degenerate`. `stopped`: saved and left
-    early, so that there is no artifact. Tokens and seconds count earlier attempts too: `seconds` is
+    last tenth of those up to `selected`, whose weights were handed over. `skipped` counts updates
+    that fp16 could not take. `degenerate`: see `is_degenerate`. `stopped`: saved and left early, so
+    that there is no artifact. Tokens and seconds count earlier attempts too: `seconds` is
     the time in updates, `phases` where it went, and what else took time. `utilisation` is that of
     all updates, `memory_bytes` the worst rank's peak. Times are each rank's own.
     """
@@ -65,15 +66,11 @@ class History:
     def of(cls, state: Mapping[str, Any]) -> Self:
         """Out of a checkpoint: `asdict` of what it was."""
         verdicts = [Verdict(**verdict) for verdict in state.get("verdicts", ())]
-        return cls(**{**state, "verdicts": verdicts})
+        return cls(**{"least_seconds": None, **state, "verdicts": verdicts})
 
     @property
     def updates(self) -> int:
         return len(self.losses)
-
-    @property
-    def final_loss(self) -> float:
-        return last_tenth(self.losses)
 
     @property
     def utilisation(self) -> float | None:
@@ -104,7 +101,13 @@ class History:
 
 def last_tenth(losses: Sequence[float]) -> float:
     """Their mean."""
-    return fmean(losses[-max(1, len(losses) // 10) :])
+    return mean(losses[-max(1, len(losses) // 10) :])
+
+
+def mean(losses: Sequence[float]) -> float:
+    """Of those that are finite: of an update that fp16 skipped, the loss may not be."""
+    finite = [loss for loss in losses if math.isfinite(loss)]
+    return fmean(finite) if finite else math.inf
 
 
 def is_degenerate(spec: TrainSpec, order: Indices, losses: Sequence[float]) -> bool:
@@ -116,6 +119,6 @@ def is_degenerate(spec: TrainSpec, order: Indices, losses: Sequence[float]) -> b
         mine = [loss for loss, task in zip(losses, order, strict=False) if task == number]
         trained_before = part.family == MASKED_LM or (number == 0 and spec.head_of is not None)
         if len(mine) >= JUDGED_UPDATES and not trained_before:
-            first_tenth = fmean(mine[: len(mine) // 10])
+            first_tenth = mean(mine[: len(mine) // 10])
             fell.append(last_tenth(mine) < first_tenth)
     return bool(fell) and not any(fell)

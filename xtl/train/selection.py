@@ -25,9 +25,12 @@ from xtl.tasks.families import trainable_family
 from xtl.tasks.family import Feature
 from xtl.tasks.pools import Pool
 from xtl.train.distributed import device, totals
-from xtl.train.engine import Engine, EngineSettings
+from xtl.train.engine import Engine
 from xtl.train.lessons import Lesson
+from xtl.train.settings import EngineSettings
 from xtl.train.update import DivergedError, dealt
+
+_DIGITS = 4  # of a loss: as many as tell anything of two checkpoints
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,11 @@ class Verdict:
 
 
 def best(verdicts: Sequence[Verdict]) -> Verdict:
-    """The most accurate; of equals the one with the least loss, and then the earliest."""
-    return max(verdicts, key=lambda verdict: (verdict.accuracy, -verdict.loss))
+    """The most accurate; of equals the one with the least loss, and then the earliest.
+
+    Losses that differ in rounding alone are equal, as other numbers of ranks round otherwise.
+    """
+    return max(verdicts, key=lambda verdict: (verdict.accuracy, -round(verdict.loss, _DIGITS)))
 
 
 def exhausted(verdicts: Sequence[Verdict], patience: int | None) -> bool:

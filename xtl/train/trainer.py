@@ -7,7 +7,6 @@ import time
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
-from statistics import fmean
 
 import torch.distributed as dist
 from torch import Tensor
@@ -18,12 +17,13 @@ from xtl.tasks.pools import Pool
 from xtl.train import checkpoint
 from xtl.train.building import build, vocabulary
 from xtl.train.distributed import device, gathered, on_rank_zero
-from xtl.train.engine import Engine, EngineSettings
+from xtl.train.engine import Engine
 from xtl.train.handover import Published, Weights, publish
-from xtl.train.history import History, TrainOutcome, is_degenerate
+from xtl.train.history import History, TrainOutcome, is_degenerate, last_tenth, mean
 from xtl.train.hooks import Hooks
 from xtl.train.lessons import Lessons
 from xtl.train.selection import Examiner, best, exams, exhausted, judged_after
+from xtl.train.settings import EngineSettings
 from xtl.train.timing import begin_peak, peak_bytes
 from xtl.train.update import DivergedError, Updater
 
@@ -73,15 +73,16 @@ def train(job: TrainJob, hooks: Hooks) -> TrainOutcome:
         history.memory_bytes = max(history.memory_bytes, *gathered(peak_bytes(device())))
     finally:
         engine.close()
+    handed = history.losses[: course.selected]  # what came after is not in the weights
     return TrainOutcome(
         updates=history.updates,
         selected=course.selected,
         resumed_from=resumed_from,
         stopped=published is None,
         skipped=history.skipped,
-        final_loss=history.final_loss,
-        mean_loss=fmean(history.losses),
-        degenerate=is_degenerate(job.spec, lessons.order, history.losses),
+        final_loss=last_tenth(handed),
+        mean_loss=mean(history.losses),
+        degenerate=is_degenerate(job.spec, lessons.order, handed),
         useful_tokens=history.useful_tokens,
         seconds=history.seconds,
         phases=history.phases,
@@ -97,6 +98,8 @@ def _resume(engine: Engine, job: TrainJob) -> History:
     resumed = checkpoint.load(engine, job.checkpoints, job.layout)
     for fault in resumed.passed_over:
         log.warning("%s: passed over %s", job.checkpoints, fault)
+    if resumed.layout not in (None, job.layout):
+        log.warning("%s: %s take over from %s", job.checkpoints, job.layout, resumed.layout)
     return History() if resumed.state is None else History.of(resumed.state)
 
 

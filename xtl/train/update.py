@@ -16,8 +16,9 @@ from xtl.data.batches import collate, deal, slots
 from xtl.sweep.shard import TrainSpec
 from xtl.tasks.family import Feature
 from xtl.train.distributed import device, totals
-from xtl.train.engine import Engine, EngineSettings
+from xtl.train.engine import Engine
 from xtl.train.lessons import Lesson, Lessons
+from xtl.train.settings import EngineSettings
 from xtl.train.timing import peak_bytes, peak_operations
 
 Hands = list[list[list[int]]]
@@ -90,7 +91,7 @@ class Updater:
             hands = dealt(lesson, self._settings)
         local = self._accumulate(update, lesson, hands[dist.get_rank()])
         loss, correct, stops, saves, *peaks = totals([*local, stop, save, *self._peak_of_rank()])
-        if not math.isfinite(loss):
+        if not math.isfinite(loss) and self._spec.precision != "fp16":  # fp16 scales down and skips
             raise DivergedError(f"update {update + 1}: the loss is {loss}")
         learning_rate = self._engine.learning_rate
         norm, skipped = self._step(update)
