@@ -88,6 +88,7 @@ def as_data(opened: Session) -> dict[str, Any]:
         "shared": found.shared,
         "selecting": _selecting(found),
         "engine": {
+            **opened.manifest.engine.model_dump(include={"ranks", "precision", "deterministic"}),
             "zero_stage": opened.fit.zero_stage,
             "micro_batch": opened.fit.micro_batch,
             "reason": opened.fit.reason,
@@ -152,6 +153,7 @@ def _selection(found: Plan) -> str:
 
 def show(opened: Session, console: Console) -> None:
     found, costs = opened.plan, cost(opened)
+    sentences = _sentences(opened, costs)  # what is refused is refused before anything is printed
     counts = Counter(shard.stage for shard in found.shards.values())
     table = Table(title=f"plan of {found.sweep}", title_justify="left")
     for heading, side in (("stage", "left"), ("shards", "right"), ("device-hours", "right")):
@@ -162,7 +164,7 @@ def show(opened: Session, console: Console) -> None:
     total = f"{costs.total_hours:.2f}" if costs else "?"
     table.add_row("total", str(len(found.shards)), total, style="bold")
     console.print(table)
-    console.print(_sentences(opened, costs), soft_wrap=True)
+    console.print(sentences, soft_wrap=True)
 
 
 def _sentences(opened: Session, costs: Forecast | None) -> str:

@@ -19,6 +19,7 @@ from jobs.plan import as_data, show
 from tests.conftest import lock_for
 from tests.jobs.test_input import xtl
 from tests.launch.records import claim
+from xtl.errors import UserError
 from xtl.launch.launcher import Look
 from xtl.launch.observe import Observation
 from xtl.launch.records import Attempt, Heartbeat
@@ -86,6 +87,21 @@ def test_plan_says_how_many_trainings_select_their_checkpoint(
     said = StringIO()
     show(selecting, Console(file=said, width=80))
     assert "3 by held-out rows, 2 by an oracle (an upper bound, no result)." in said.getvalue()
+
+
+def test_plan_says_how_trainings_are_computed(opened: Session) -> None:
+    engine = as_data(opened)["engine"]
+    assert {"ranks", "precision", "deterministic", "zero_stage", "micro_batch"} < engine.keys()
+
+
+def test_what_a_cpu_cannot_compute_is_refused_before_anything_is_shown(tmp_path: Path) -> None:
+    data = yaml.safe_load(DEMO.read_text())
+    data["engine"]["precision"] = "fp16"
+    (tmp_path / "half.yaml").write_text(yaml.safe_dump(data))
+    said = StringIO()
+    with pytest.raises(UserError, match="precision: found fp16"):
+        show(session(tmp_path / "half.yaml", tmp_path, "local", None), Console(file=said))
+    assert said.getvalue() == ""
 
 
 @pytest.mark.parametrize("verb", ["plan", "status"])

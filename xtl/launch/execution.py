@@ -9,9 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
-from xtl.data.mirror import Mirror, file_hash
+from xtl.data.mirror import Mirror
 from xtl.errors import UserError
 from xtl.launch.heart import Heart
+from xtl.launch.outcomes import keep_predictions, training_summary
 from xtl.launch.ranks import Ranks
 from xtl.launch.records import (
     Artifact,
@@ -21,7 +22,6 @@ from xtl.launch.records import (
     PredictionsFile,
     Result,
     Submission,
-    TrainingSummary,
 )
 from xtl.launch.stopping import StopFlag
 from xtl.launch.store import Store
@@ -200,20 +200,7 @@ class Execution:
             return None
         return self._result(
             artifact=Artifact(digest=outcome.artifact_digest, bytes=outcome.artifact_bytes),
-            training=TrainingSummary(
-                updates=outcome.updates,
-                resumed_from=outcome.resumed_from,
-                final_loss=outcome.final_loss,
-                useful_tokens=outcome.useful_tokens,
-                selected=outcome.selected,
-                verdicts=tuple(
-                    (each.update, each.accuracy, each.loss) for each in outcome.verdicts
-                ),
-                skipped=outcome.skipped,
-                seconds={"updates": outcome.seconds} | dict(outcome.phases),
-                utilisation=outcome.utilisation,
-                memory_bytes=outcome.memory_bytes,
-            ),
+            training=training_summary(outcome),
             degenerate=outcome.degenerate,
         )
 
@@ -240,14 +227,8 @@ class Execution:
         )
 
     def _keep(self, predictions: list[Prediction]) -> PredictionsFile:
-        from xtl.evaluate.predictions import write_predictions
-
         self.fence()
-        path = self._store.predictions_path(self.shard.id)
-        write_predictions(path, predictions)
-        return PredictionsFile(
-            rows=len(predictions), bytes=path.stat().st_size, sha256=file_hash(path)
-        )
+        return keep_predictions(self._store.predictions_path(self.shard.id), predictions)
 
     def _head_task(self, spec: EvaluateSpec) -> str | None:
         """Of the parent's tasks, the first of the family that is asked."""
