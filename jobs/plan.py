@@ -146,7 +146,7 @@ def _selecting(found: Plan) -> dict[str, int]:
 
 
 def _selection(found: Plan) -> str:
-    by = {"hold-out": "by held-out rows", "oracle": "by an oracle (an upper bound, no result)"}
+    by = {"hold-out": "by held-out rows", "oracle": "with a look at the answers (no result)"}
     told = [f"{count} {by[kind]}" for kind, count in _selecting(found).items()]
     return f"Trainings that hand over their best checkpoint: {', '.join(told)}." if told else ""
 

@@ -17,9 +17,11 @@ MOST_EVALUATIONS = 100  # each reads what is judged by whole
 class SelectionChoice(Keys):
     """The best of so many checkpoints, at equal fractions of a training.
 
-    By a hold-out of each training's own data, whole paragraphs of it, `held_out` rows at most; or
-    by an oracle: of target trainings alone, by the sets that are reported. With `patience` a
-    training ends after so many evaluations that brought nothing better.
+    By a hold-out of each training's own data, `held_out` rows at most: whole paragraphs of
+    questions on passages, and rows of all else, whose premises, prompts and sentences may recur in
+    what is trained on. Or by an oracle: of target trainings alone, with a look at the sets that
+    are reported. With `patience` a training ends after so many evaluations that brought nothing
+    better.
     """
 
     evaluations: Annotated[Positive, Field(ge=2, le=MOST_EVALUATIONS)]
@@ -39,10 +41,11 @@ class SelectionChoice(Keys):
                 f"held_out: found {self.held_out}, expected none beside `by: oracle`, which keeps "
                 "nothing out"
             )
-        if self.patience is not None and self.patience >= self.evaluations:
+        if self.patience is not None and self.patience >= self.evaluations - 1:
             raise ValueError(
-                f"patience: found {self.patience}, expected fewer than the {self.evaluations} "
-                "evaluations"
+                f"patience: found {self.patience}, expected at most {self.evaluations - 2}: the "
+                f"first of {self.evaluations} evaluations is there to be beaten, and the last ends "
+                "the training anyway"
             )
         return self
 

@@ -224,7 +224,7 @@ def _primary_is_planned(manifest: Manifest, primary: Primary) -> None:
     if _arm(manifest, primary.arm).oracle:
         raise ValueError(
             f"primary.arm: found {primary.arm!r}, whose checkpoints an oracle selects, expected "
-            "another: no result may be called by an upper bound"
+            "another: what is chosen with a look at the evaluation sets is no result"
         )
     _planned("primary.target", primary.target, list(targets))
     target = targets[primary.target]

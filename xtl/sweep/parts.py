@@ -45,9 +45,10 @@ class Room:
         return max(1, self.rows - self.held_out)
 
     def resolved(self, size: Size) -> int:
-        """The size's count of examples. A percentage is of all rows, and takes what is left."""
+        """The size's count of examples. A percentage is of all rows; 100% takes what is left."""
         examples = size.examples(self.rows)
-        if examples > self.left and self.counted and size.percent is None:
+        whole = size.percent is not None and size.percent == 100
+        if examples > self.left and self.counted and not whole:
             raise UserError(f"sizes: found {size.label}, expected at most {self._told}")
         return min(examples, self.left) if self.held_out else examples
 

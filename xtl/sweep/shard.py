@@ -72,9 +72,10 @@ class Part(Frozen):
 class Selection(Frozen):
     """Which checkpoint a training hands over: the best of `evaluations` at equal fractions of it.
 
-    It is judged by `held_out` rows of each part's pool, whole paragraphs of them, that are not
-    trained on; or, as an oracle that no result may be called by, by the `reported` sets. With
-    `patience` the training ends after so many evaluations that brought nothing better.
+    It is judged by `held_out` rows of each part's pool that are not trained on: whole paragraphs
+    of questions on passages, and rows of all else, whose premises, prompts and sentences may recur
+    in what is trained on. Or, as an oracle, with a look at the `reported` sets: then it is no
+    result. With `patience` the training ends after so many evaluations that brought nothing better.
     """
 
     evaluations: int

@@ -13,6 +13,7 @@ from xtl.data.batches import updates_per_epoch
 from xtl.errors import UserError
 from xtl.sweep.arms import Arm
 from xtl.sweep.choices import TargetChoice
+from xtl.sweep.holdouts import require_intermediate, require_target
 from xtl.sweep.intermediate import IntermediateChoice
 from xtl.sweep.lock import Lock
 from xtl.sweep.manifest import Manifest
@@ -53,6 +54,7 @@ class Trainings:
                 "a smaller batch"
             )
         spec = self._spec(tuple(parts), updates, choice.recipe, seed)
+        require_intermediate(choice, spec, arm)
         return spec if arm.oracle else _selecting(spec, arm)
 
     def target(
@@ -62,6 +64,8 @@ class Trainings:
         part = part_of(choice.trained, pool, room(choice.trained, pool, arm).taken(choice))
         updates = choice.epochs * updates_per_epoch(part.examples, choice.recipe.batch_size)
         spec = self._spec((part,), updates, choice.recipe, seed)
+        if parent is not None:
+            require_target(choice, spec, parent[1], arm)
         reported = self._reported(choice, part) if arm.oracle else ()
         return self._after(choice, parent, _selecting(spec, arm, reported))
 
