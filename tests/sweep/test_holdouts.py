@@ -18,7 +18,7 @@ BEST = PLAIN | {"name": "best", "selection": {"evaluations": 10}}
 ORACLE = PLAIN | {"name": "oracle", "selection": {"evaluations": 10, "by": "oracle"}}
 TWICE = {"epochs": 1, "batch_size": 32}
 
-SHARING = {
+SHARING: dict[str, tuple[dict[str, Any], str]] = {
     "beside": (
         {"intermediate": [{"tasks": ["anli+", "mnli"], "training": TWICE}]},
         "anli+ and mnli, which share",
