@@ -15,6 +15,7 @@ from xtl.report.arms import arm_line, handed_over, selected_by
 from xtl.report.data import HandedOver, ReportData
 from xtl.report.html import render
 from xtl.report.terminal import show
+from xtl.report.views import make_views
 from xtl.report.wording import headline
 from xtl.sweep.shard import TrainSpec
 
@@ -23,6 +24,11 @@ BEST = PLAIN | {"name": "best", "selection": {"evaluations": 4, "held_out": 64}}
 EARLY = PLAIN | {"name": "early", "selection": {"evaluations": 5, "patience": 2, "held_out": 128}}
 ORACLE = PLAIN | {"name": "oracle", "selection": {"evaluations": 4, "by": "oracle"}}
 SIZES = [0, 40, 400]
+SHORT = {
+    "task": "lookup-qa", "languages": ["bn", "en", "sw"], "train_on": 16,
+    "training": {"batch_size": 16, "epochs": 2},
+}  # fmt: skip
+"""A target of two updates."""
 
 
 def data(*arms: dict[str, Any], ended: bool = True, **changes: object) -> ReportData:
@@ -49,27 +55,40 @@ def data(*arms: dict[str, Any], ended: bool = True, **changes: object) -> Report
 
 
 def test_an_arm_says_what_its_checkpoints_are_chosen_by() -> None:
+    found = data(PLAIN, BEST, EARLY, ORACLE).plan
     _, best, early, oracle = manifest(arms=[PLAIN, BEST, EARLY, ORACLE]).arms
-    assert selected_by(best) == "the checkpoint is chosen on 64 held-out rows"
-    assert selected_by(early).endswith("128 held-out rows, and trainings may stop early")
-    assert selected_by(oracle).endswith(
-        "on the evaluation sets themselves: an upper bound, no result"
+    assert selected_by(found, best) == (
+        "the checkpoint is chosen on 64 held-out rows of each task at most, the best of 4"
+    )
+    assert selected_by(found, early).endswith(", and trainings may stop early")
+    assert selected_by(found, oracle).endswith(
+        "with a look at the target's evaluation sets: no result"
     )
 
 
+def test_trainings_too_short_for_their_patience_are_not_said_to_stop_early() -> None:
+    """Two updates are judged twice, and end before two evaluations can bring nothing better."""
+    found = data(EARLY, sizes=[0], targets=[SHORT], primary=None)
+    assert "stop early" not in arm_line(found)
+    (block,) = handed_over(found)
+    assert [row[-1] for row in block.rows] == ["–"]
+    assert "trainings may stop early" in arm_line(data(EARLY, primary=None))
+
+
 def test_an_arm_that_hands_over_the_last_needs_no_word() -> None:
-    asked = manifest(arms=[PLAIN, BEST])
+    asked = data(PLAIN, BEST)
     assert arm_line(asked, "epochs") == ""
     assert arm_line(asked) == arm_line(asked, "best")
     assert arm_line(asked).startswith("Arm best: the checkpoint is chosen on")
 
 
 def test_each_training_has_its_checkpoint_s_place_in_what_was_planned() -> None:
-    (block,) = handed_over(data(PLAIN, EARLY))
-    assert block.title == f"arm early: {selected_by(manifest(arms=[EARLY], primary=None).arms[0])}"
+    found = data(PLAIN, EARLY)
+    (block,) = handed_over(found)
+    assert block.title == f"arm early: {selected_by(found.plan, found.manifest.arms[1])}"
     assert block.rows == [
         ["size 0", "target lookup-qa", "50%", "50%", "0 of 2"],
-        ["lookup-pool 40", "intermediate", "33%", "33%", "2 of 2"],
+        ["lookup-pool 40", "intermediate", "33%", "33%", "–"],  # three updates: no patience
         ["lookup-pool 40", "target lookup-qa", "50%", "50%", "0 of 2"],
         ["lookup-pool 400", "intermediate", "20%", "20%", "2 of 2"],
         ["lookup-pool 400", "target lookup-qa", "50%", "50%", "0 of 2"],
@@ -113,14 +132,14 @@ def sections(page: str) -> dict[str, str]:
 
 def test_the_page_names_them_wherever_arms_are_compared(page: str) -> None:
     found = sections(page)
-    upper_bound = "Arm oracle: the checkpoint is chosen on the evaluation sets themselves"
+    looked = "Arm oracle: the checkpoint is chosen with a look at the target"
     assert "64 held-out rows" in found["What was run"]
     for heading in ("Retrieval", "Sources"):
-        assert upper_bound in found[heading]
+        assert looked in found[heading]
     curves = {heading: below for heading, below in found.items() if "(lookup-pool → " in heading}
     said = {re.findall(r"arm (\w+)\)", heading)[0]: below for heading, below in curves.items()}
-    assert upper_bound in said["oracle"]
-    assert "Arm best: the checkpoint is chosen on 64 held-out rows." in said["best"]
+    assert looked in said["oracle"]
+    assert "Arm best: the checkpoint is chosen on 64 held-out rows of" in said["best"]
     assert "the checkpoint is chosen" not in said["epochs"]
 
 
@@ -140,11 +159,21 @@ def test_a_primary_contrast_of_such_an_arm_says_so_beside_the_figure() -> None:
     primary = {"task": "lookup-pool", "target": "lookup-qa", "languages": ["bn", "sw"]}
     found = headline(data(PLAIN, BEST, primary=primary | {"arm": "best"}))
     assert found
-    assert found.remarks[0] == "Arm best: the checkpoint is chosen on 64 held-out rows."
+    assert found.remarks[0].startswith("Arm best: the checkpoint is chosen on 64 held-out rows of")
 
 
 def test_the_terminal_says_it_below_each_curve() -> None:
     console = Console(record=True, width=200)
     show(console, data(PLAIN, ORACLE))
     printed = console.export_text()
-    assert printed.count("an upper bound, no result") == 1
+    assert printed.count("evaluation sets: no result") == 1
+
+
+def test_the_terminal_says_it_where_there_is_retrieval_alone() -> None:
+    retrieval = [{"set": "lookup-pairs", "languages": ["de"]}]
+    found = data(BEST, retrieval=retrieval, primary=None)
+    alone = replace(found, table=found.table[found.table["set"] == "lookup-pairs"])
+    console = Console(record=True, width=200)
+    show(console, alone)
+    curves = len([view for view in make_views(alone.table, None) if view.retrieval])
+    assert console.export_text().count(arm_line(found, "best")) == curves > 0

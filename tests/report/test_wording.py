@@ -77,9 +77,42 @@ def test_a_diverged_training_counts_as_the_floor_with_the_figure_given_success_b
     treated = said(diverged)
     assert treated.figure.startswith("−")
     assert (
-        "The sweep has 1 diverged training, counted as 0 (intention to treat); "
+        "This contrast has 1 diverged training, counted as 0 (intention to treat); "
         "given success the figure is +3.0."
     ) in treated.remarks
+
+
+ARMS = [{"name": "epochs", "fixed": "epochs"}, {"name": "updates", "fixed": "updates"}]
+
+
+def collapsed(arm: str, state: ShardState) -> str:
+    """What the headline says where the largest size's trainings of an arm came to this state."""
+    planned, chosen = plan(arms=ARMS), manifest(arms=ARMS)
+    states = {
+        shard: state
+        for cell in planned.cells
+        if (cell.arm, cell.size, cell.target) == (arm, "4000", "lookup-qa")
+        for shard in (cell.intermediate, cell.checkpoint)
+        if shard
+    }
+    assert len(states) == 4
+    table = build_table(planned, runs(planned, straight, METRICS))
+    return " ".join(said(ReportData(chosen, planned, table, states=states)).remarks)
+
+
+def test_what_collapsed_in_another_arm_is_not_said_beside_the_figure() -> None:
+    for state in (ShardState("failed", "diverged"), ShardState("done", degenerate=True)):
+        word = "diverged" if state.failure else "degenerate"
+        assert f"This contrast has 4 {word}" in collapsed("epochs", state)
+        assert word not in collapsed("updates", state)
+
+
+def test_what_the_contrast_does_not_read_is_not_said_beside_the_figure() -> None:
+    found = data([1, 2])
+    asked = [evaluation(found.plan, "400", 1, name) for name in ("lookup-pairs", "lookup-qa")]
+    degenerate = [replace(found, states={s: ShardState("done", degenerate=True)}) for s in asked]
+    remarks = [" ".join(said(each).remarks) for each in degenerate]
+    assert ["1 degenerate shard," in each for each in remarks] == [False, True]
 
 
 def test_a_manifest_without_a_primary_contrast_has_no_headline() -> None:

@@ -56,6 +56,15 @@ def test_a_count_over_what_is_left_says_who_keeps_the_rest() -> None:
     assert {cell.examples for cell in locked(1000, 300, sizes=[0, 700]).cells} == {0, 700}
 
 
+def test_two_percentages_over_what_is_left_are_not_one_size_in_silence() -> None:
+    with pytest.raises(UserError) as caught:
+        locked(1000, 300, sizes=[0, "90%", "100%"])
+    assert str(caught.value).startswith(
+        "sizes: found 90%, expected at most 700, as arm best holds 300 of the 1000 rows of "
+    )
+    assert {cell.examples for cell in locked(1000, 300, sizes=["50%", "100%"]).cells} == {500, 700}
+
+
 def test_a_target_takes_as_many_as_it_is_given_of_what_is_left() -> None:
     def taken(train_on: int) -> set[int]:
         plan = locked(1000, 300, targets=[{"task": "tydiqa", "train_on": train_on}])

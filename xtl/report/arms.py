@@ -10,7 +10,7 @@ from xtl.report.data import HandedOver, ReportData
 from xtl.report.numbers import ABSENT, count
 from xtl.sweep.arms import Arm
 from xtl.sweep.cells import Cell
-from xtl.sweep.manifest import Manifest
+from xtl.sweep.plan import Plan
 from xtl.sweep.shard import TrainSpec
 
 HEADINGS = ["intermediate data", "training", "checkpoint at", "range", "stopped early"]
@@ -25,20 +25,24 @@ HOW = (
 _CHOSEN = "the checkpoint is chosen"
 
 
-def selected_by(arm: Arm) -> str:
+def selected_by(plan: Plan, arm: Arm) -> str:
     """What an arm's checkpoints are chosen by; "" where the last one is handed over."""
     if arm.selection is None:
         return ""
     if arm.oracle:
-        return f"{_CHOSEN} on the evaluation sets themselves: an upper bound, no result"
-    early = ", and trainings may stop early" if arm.selection.patience else ""
-    return f"{_CHOSEN} on {count(arm.held_out)} held-out rows{early}"
+        return f"{_CHOSEN} with a look at the target's evaluation sets: no result"
+    stops = any(_may_stop(plan, cell) for cell in plan.cells if cell.arm == arm.name)
+    early = ", and trainings may stop early" if stops else ""
+    best = f"the best of {arm.selection.evaluations}"
+    return f"{_CHOSEN} on {count(arm.held_out)} held-out rows of each task at most, {best}{early}"
 
 
-def arm_line(manifest: Manifest, *names: str) -> str:
+def arm_line(data: ReportData, *names: str) -> str:
     """A sentence on each of these arms that selects; of all arms where none is named."""
-    chosen = [arm for arm in manifest.arms if not names or arm.name in names]
-    return " ".join(f"Arm {arm.name}: {selected_by(arm)}." for arm in chosen if arm.selection)
+    chosen = [arm for arm in data.manifest.arms if not names or arm.name in names]
+    return " ".join(
+        f"Arm {arm.name}: {selected_by(data.plan, arm)}." for arm in chosen if arm.selection
+    )
 
 
 @dataclass(frozen=True)
@@ -52,22 +56,33 @@ class ArmBlock:
 def handed_over(data: ReportData) -> list[ArmBlock]:
     """Of each arm that selects, which checkpoints its trainings handed over."""
     arms = [arm for arm in data.manifest.arms if arm.selection]
-    return [ArmBlock(f"arm {arm.name}: {selected_by(arm)}", list(_rows(data, arm))) for arm in arms]
+    return [
+        ArmBlock(f"arm {arm.name}: {selected_by(data.plan, arm)}", list(_rows(data, arm)))
+        for arm in arms
+    ]
 
 
 def _rows(data: ReportData, arm: Arm) -> Iterator[list[str]]:
     """Size 0 first, once for all tasks; then each task's sizes, intermediate trainings first."""
     found: dict[tuple[str, str], dict[str, int]] = {}
+    early: set[tuple[str, str]] = set()
     own = [cell for cell in data.plan.cells if cell.arm == arm.name]
     for cell in sorted(own, key=lambda cell: _order(cell, data.manifest.labels)):
         shard = data.plan.shards[cell.checkpoint] if cell.checkpoint else None
         if shard and isinstance(shard.spec, TrainSpec) and shard.spec.selection:
             training = f"target {cell.target}" if cell.target else "intermediate"
-            updates = found.setdefault((_after(cell), training), {})
-            updates[shard.id] = shard.spec.updates
-    early = arm.selection is not None and arm.selection.patience is not None
-    for (after, training), updates in found.items():
-        yield [after, training, *_said(updates, data.handed_over, early=early)]
+            place = _after(cell), training
+            found.setdefault(place, {})[shard.id] = shard.spec.updates
+            early.update([place] if _may_stop(data.plan, cell) else [])
+    for place, updates in found.items():
+        yield [*place, *_said(updates, data.handed_over, early=place in early)]
+
+
+def _may_stop(plan: Plan, cell: Cell) -> bool:
+    """Whether the cell's training can end early: a short one has no patience left."""
+    spec = plan.shards[cell.checkpoint].spec if cell.checkpoint else None
+    chosen = spec.selection if isinstance(spec, TrainSpec) else None
+    return chosen is not None and chosen.patience is not None
 
 
 def _order(cell: Cell, tasks: Sequence[str]) -> tuple[int, int]:

@@ -29,6 +29,7 @@ from xtl.report.wording import (
 )
 from xtl.sweep.arms import Arm
 from xtl.sweep.choices import Engine
+from xtl.sweep.plan import Plan
 
 _QUESTION = (
     "Does more English intermediate-task data help low-resource languages in zero-shot "
@@ -58,7 +59,7 @@ def render(data: ReportData) -> str:
         boards_how=HOW,
         control=control_tables(table, data),
         arms=arms,
-        selecting=arms.arm_line(data.manifest),
+        selecting=arms.arm_line(data),
         handed_over=arms.handed_over(data),
         covariates=[covariates(data, view) for view in views if _has_covariates(view)][:1],
         soundness=soundness(data),
@@ -95,7 +96,7 @@ def _facts(data: ReportData) -> list[tuple[str, str]]:
         ("Frozen", frozen),
         ("Intermediate tasks", numbers.listing(manifest.labels) or "none"),
         ("Sizes", _sizes(data)),
-        ("Arms", "; ".join(map(_arm, manifest.arms))),
+        ("Arms", "; ".join(_arm(data.plan, arm) for arm in manifest.arms)),
         ("Targets", numbers.listing([choice.task for choice in manifest.targets])),
         ("Retrieval", numbers.listing([choice.set for choice in manifest.retrieval]) or "none"),
         ("Replicates", f"{len(manifest.replicates)} (seeds {_joined(manifest.replicates)})"),
@@ -134,9 +135,9 @@ def _sizes(data: ReportData) -> str:
     )
 
 
-def _arm(arm: Arm) -> str:
+def _arm(plan: Plan, arm: Arm) -> str:
     updates = f": {numbers.count(arm.updates)}" if arm.updates else ""
-    selected = f"; {arms.selected_by(arm)}" if arm.selection else ""
+    selected = f"; {arms.selected_by(plan, arm)}" if arm.selection else ""
     return f"{arm.name} (fixed {arm.fixed}{updates}{selected})"
 
 
@@ -170,7 +171,7 @@ def _curve(data: ReportData, views: Sequence[View], view: View) -> Curve:
         group_rows=rows,
         language_rows=[(is_low(code), language_row(view, code)) for code in view.languages],
         legend="" if view.english_alone else group_line(view.languages),
-        selected=arms.arm_line(data.manifest, view.arm),
+        selected=arms.arm_line(data, view.arm),
         group_legend=_group_legend(headings),
         partial=view.partial,
     )

@@ -40,10 +40,13 @@ def show(console: Console, data: ReportData) -> None:
     views = make_views(table, data.manifest.primary)
     for view in views:
         if not view.retrieval:
-            _show_curve(console, views, view, arm_line(data.manifest, view.arm))
+            _show_curve(console, views, view, arm_line(data, view.arm))
     for view in _retrieval_alone(views):
         _show_languages(console, view)
-    _show_boards(console, boards(table, data), arm_line(data.manifest))
+        if selected := arm_line(data, view.arm):
+            console.print(Text(selected, style="dim"))
+            console.print()
+    _show_boards(console, boards(table, data), arm_line(data))
     _show_headline(console, data)
 
 

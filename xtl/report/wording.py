@@ -9,6 +9,7 @@ import pandas as pd
 
 from xtl.analysis.contrast import CHAINS_FOR_AN_INTERVAL, Contrast, contrast
 from xtl.analysis.coverage import coverage, diverged, intention_to_treat
+from xtl.analysis.summary import OWN_RECIPE
 from xtl.report.arms import arm_line
 from xtl.report.data import ReportData
 from xtl.report.numbers import count, listing, metric_name, plural, signed, signed_span
@@ -105,7 +106,7 @@ def _verdict(found: Contrast) -> str:
 
 
 def _remarks(data: ReportData, treated: Contrast, given_success: Contrast) -> list[str]:
-    remarks = [line for line in [arm_line(data.manifest, treated.primary.arm)] if line]
+    remarks = [line for line in [arm_line(data, treated.primary.arm)] if line]
     if treated.chains and treated.without:
         parts = [
             f"{signed(treated.without[code])} without {language(code).name}"
@@ -119,18 +120,33 @@ def _remarks(data: ReportData, treated: Contrast, given_success: Contrast) -> li
 
 
 def _collapses(data: ReportData, treated: Contrast, given_success: Contrast) -> list[str]:
-    """Diverged and degenerate shards in the headline, and the figure without the diverged."""
-    kinds = coverage(data.plan, data.states)
+    """Diverged and degenerate shards behind the headline, and the figure without the diverged."""
+    behind = _behind(data, treated)
+    kinds = {
+        kind: [entry for entry in entries if entry.shard.id in behind]
+        for kind, entries in coverage(data.plan, data.states).items()
+    }
     remarks = []
     if kinds["diverged"]:
         shards = plural(len(kinds["diverged"]), "diverged training")
         success = "" if treated.mean == given_success.mean else signed(given_success.mean)
         beside = f"; given success the figure is {success}" if success else ""
-        remarks.append(f"The sweep has {shards}, counted as 0 (intention to treat){beside}.")
+        remarks.append(f"This contrast has {shards}, counted as 0 (intention to treat){beside}.")
     if kinds["degenerate"]:
         shards = plural(len(kinds["degenerate"]), "degenerate shard")
-        remarks.append(f"The sweep has {shards}, whose score is kept.")
+        remarks.append(f"This contrast has {shards}, whose score is kept.")
     return remarks
+
+
+def _behind(data: ReportData, found: Contrast) -> set[str]:
+    """The shards that the contrast's figure is made of: trainings, and its set's evaluations."""
+    primary = found.primary
+    declared = (primary.task, primary.arm, primary.target, OWN_RECIPE)
+    shards: set[str | None] = set()
+    for cell in data.plan.cells:
+        if (cell.task, cell.arm, cell.target, cell.recipe) == declared:
+            shards |= {cell.intermediate, cell.checkpoint, dict(cell.evaluations).get(found.set)}
+    return {shard for shard in shards if shard}
 
 
 def coverage_line(data: ReportData, *, control: bool = False) -> str:
