@@ -4,9 +4,9 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-VERBS := prepare plan sweep status resubmit collect report rescore
-.PHONY: help setup $(VERBS) check test test-all lint bench clean lock
-.PHONY: profile score slurm-deps slurm-up slurm-down slurm-shell
+VERBS := prepare plan sweep status nodes resubmit cancel clean collect report rescore
+.PHONY: help setup $(VERBS) check test test-all lint bench distclean lock
+.PHONY: profile score show slurm-deps slurm-up slurm-down slurm-shell
 
 # ---- variables --------------------------------------------------------------------------------
 PYTHON ?= python3
@@ -40,14 +40,17 @@ help: ## This list
 	@echo
 	@echo "  MANIFEST=FILE ROOT=FOLDER CLUSTER=auto|slurm|local PROFILE=NAME DRY=1 JSON=1 ARGS=…"
 	@echo "  TORCH=cpu|cuda|existing PYTHON=/path/to/python3.11 VENV=.venv"
-	@echo "  PREDICTIONS=FOLDER LABELS=FOLDER for score"
+	@echo "  PREDICTIONS=FOLDER LABELS=FOLDER for score, SHARD=ID|NAME for show"
 	@echo "  NAME=WORD for a profile, or for a Slurm testbed beside the one that has no name"
 
 prepare:  ## Bring model and data into the mirror, and lock them
 plan:     ## Show what must exist, what is shared, and what it will cost
 sweep:    ## Run whatever is missing, to the table and the report
 status:   ## Show each shard's state
-resubmit: ## Run failed shards again
+nodes:    ## Show the nodes that no job is sent to, and why; ARGS=--readmit=NODE to take one back
+resubmit: ## Run failed shards again, once you agree to the list
+cancel:   ## Stop what runs and take out of the queue what waits, once you agree
+clean:    ## Delete what a sweep's folder needs no more, never results, once you agree
 collect:  ## Build the table of results from the W&B runs
 report:   ## Write the HTML report
 rescore:  ## Compute the metrics again from the stored predictions
@@ -56,6 +59,9 @@ $(VERBS): $(VENV)/.ready-$(TORCH)
 
 score: $(VENV)/.ready-$(TORCH) ## Score PREDICTIONS=FOLDER against LABELS=FOLDER, as XTREME does
 	@$(BIN)/xtl score $(FOLDERS) $(ASKED) $(ARGS)
+
+show: $(VENV)/.ready-$(TORCH) ## Show SHARD=…: settings, attempts, result; ARGS=--replay to run it
+	@$(BIN)/xtl show $(if $(SHARD),'$(SHARD)') $(OPTIONS)
 
 profile: $(VENV)/.ready-$(TORCH) ## Write a first profile of this Slurm cluster
 	@$(BIN)/xtl profile $(NAMED) $(ASKED) $(ARGS)
@@ -111,7 +117,7 @@ bench: $(VENV)/.ready-$(TORCH) ## Run what is in benchmarks/
 	@for script in benchmarks/*.py; do [ -e "$$script" ] || continue; \
 	  $(SAY) "$$script"; PYTHONPATH=. $(BIN)/python "$$script"; done
 
-clean: ## Remove the environment and caches, never runs/
+distclean: ## Remove the environment and caches, never runs/
 	@[ ! -e $(VENV)/pyvenv.cfg ] || rm -rf $(VENV)
 	@rm -rf $(TOOLS) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find $(wildcard xtl jobs slurm tests benchmarks requirements) -name __pycache__ -prune \

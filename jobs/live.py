@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from xtl.launch.launcher import Look
-from xtl.launch.records import Heartbeat
+from xtl.launch.records import Heartbeat, Pause
 from xtl.launch.session import Session
 from xtl.launch.states import Evidence, State, StateName
 from xtl.sweep.forecast import work
@@ -47,6 +47,27 @@ def against(said: str) -> Text:
     return Text(f"Slurm: {said}", style="yellow")
 
 
+def notices(look: Look) -> list[Text]:
+    """Why less is submitted than there is to do."""
+    lines = []
+    if look.pause:
+        lines.append(Text(paused(look.pause), style="red"))
+    elif look.held:
+        line = f"{look.held} jobs wait until the first of their kind has passed its first updates"
+        lines.append(Text(line, style="dim"))
+    return lines
+
+
+def paused(pause: Pause) -> str:
+    """A line on why a sweep submits nothing, and what ends that."""
+    if pause.cause == "storage":
+        return f"paused, and goes on when there is room: {pause.line}"
+    count = len(pause.shards)
+    return (
+        f"stopped: {count} shards failed alike ({pause.line}); mend it, `xtl resubmit --override`"
+    )
+
+
 class Progress:
     """Shows looks as they come: redrawn in place on a terminal, a line a change elsewhere."""
 
@@ -54,6 +75,7 @@ class Progress:
         self._session, self._console = session, console
         self._live = Live(console=console, transient=True, refresh_per_second=4)
         self._said: dict[str, str] = {}
+        self._told: list[str] = []  # the notices of the last look
         self._against = ""  # what the scheduler last said against it
         self._started, self._done_before = time.time(), -1.0
         self._work: dict[str, float] = {}  # device-seconds by shard, by the forecast
@@ -75,6 +97,12 @@ class Progress:
             line = against(look.said) if look.said else Text("Slurm: no more of that")
             self._console.print(line, soft_wrap=True)
         self._against = look.said
+        for done in look.did:
+            self._console.print(Text(done), soft_wrap=True)
+        told = [line.plain for line in notices(look)]
+        if not self._console.is_terminal and told != self._told:
+            self._console.print(*told, sep="\n", soft_wrap=True)
+        self._told = told
 
     def _tell_changes(self, look: Look) -> None:
         """A line for what ended, so that a log file reads as a story."""
@@ -108,7 +136,7 @@ class Progress:
         head = counts_line(look.states)
         if not look.leading:
             head.append("  (another launcher submits; following it)", style="dim")
-        said = [against(look.said)] if look.said else []
+        said = [*([against(look.said)] if look.said else []), *notices(look)]
         return Group(head, *said, rows, Text(self._time_left(look, time.time()), style="dim"))
 
     def _left(self, shard: str, evidence: Evidence) -> float | None:

@@ -11,7 +11,10 @@ from xtl.errors import UserError
 
 try:
     from jobs import (
+        cancel,
+        clean,
         collect,
+        nodes,
         plan,
         prepare,
         profile,
@@ -19,6 +22,7 @@ try:
         rescore,
         resubmit,
         score,
+        show,
         status,
         sweep,
     )
@@ -37,7 +41,22 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-for verb in (profile, prepare, plan, sweep, status, resubmit, collect, report, rescore, score):
+for verb in (
+    profile,
+    prepare,
+    plan,
+    sweep,
+    status,
+    show,
+    nodes,
+    resubmit,
+    cancel,
+    clean,
+    collect,
+    report,
+    rescore,
+    score,
+):
     app.command()(getattr(verb, verb.__name__.rpartition(".")[2]))
 
 

@@ -35,6 +35,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done,
 NothingToDry = Annotated[
     bool, typer.Option("--dry-run", help="For scripts: this verb changes nothing in any case.")
 ]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 Json = Annotated[bool, typer.Option("--json", help="The same for machines, as JSON.")]
 
 

@@ -140,6 +140,7 @@ def require_prepared(opened: Session) -> None:
     names = wanted(opened)
     if names:
         raise UserError(f"not prepared: found no {names[0]}, expected `xtl prepare` to have run")
+    _judges(opened)
 
 
 def ensure_prepared(
@@ -155,6 +156,16 @@ def ensure_prepared(
             with Steps(console, "tokenising") as steps:
                 opened.tokens.ensure(plan, processes or _cores(), steps.say)
         opened.tokens.clear()
+        if tokens and (judges := _judges(opened)):
+            console.print(Text(judges), soft_wrap=True)
+
+
+def _judges(opened: Session) -> str:
+    """What checkpoints are judged by, in a line; "" where none is selected. UserError where some
+    would be judged by nothing."""
+    from xtl.launch.judges import held_out_rows, told
+
+    return told(held_out_rows(opened.plan, opened.tokens, str(opened.manifest_path)))
 
 
 def _lock(opened: Session, console: Console) -> None:

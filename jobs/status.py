@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from jobs.live import counts_line
+from jobs import tails, why
+from jobs.choosing import one_shard
+from jobs.live import counts_line, paused
 from jobs.options import Cluster, Json, Manifest, NothingToDry, Profile, Root, print_json, session
-from jobs.table import below, node, seconds_left, table
+from jobs.table import below, node, seconds_left, short, table
+from jobs.watching import Picture, watch
+from xtl.errors import UserError
 from xtl.launch.lease import Lease
+from xtl.launch.logs import tails as ends_of_logs
+from xtl.launch.observe import Observation
 from xtl.launch.profile import SlurmProfile
+from xtl.launch.records import Attempt, ExcludedNode
 from xtl.launch.session import Session
 from xtl.launch.sight import Sight
 from xtl.launch.states import Evidence, State
+
+BAD = frozenset({"failed", "blocked", "lost", "unknown"})
 
 
 def status(
@@ -24,32 +36,177 @@ def status(
     cluster: Cluster = "auto",
     profile: Profile = None,
     every: Annotated[bool, typer.Option("--all", help="Show shards that are done, too.")] = False,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Only what is failed, blocked, lost or unknown.")
+    ] = False,
+    watched: Annotated[
+        bool, typer.Option("--watch", help="Look again and again, until nothing moves.")
+    ] = False,
+    of: Annotated[
+        str | None,
+        typer.Option(
+            "--why",
+            metavar="SHARD",
+            help="All that is known of one: its id, how that begins, or its name or a part of it.",
+        ),
+    ] = None,
+    logs: Annotated[
+        str | None,
+        typer.Option("--logs", metavar="SHARD", help="The ends of the logs of all its ranks."),
+    ] = None,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="Of each log.")] = 20,
+    attempt: Annotated[
+        int | None, typer.Option("--attempt", help="Whose logs; default: the latest.")
+    ] = None,
     dry_run: NothingToDry = False,
     json: Json = False,
 ) -> None:
-    """Show what is done, runs, waits or failed, and why. Changes nothing."""
+    """Show what is done, runs, waits or failed, and why. Changes nothing.
+
+    --why and --logs tell of one shard, such as `xtl status --why 3f2a`; --watch asks Slurm no more
+    often than the profile's poll_seconds.
+    """
+    if sum((watched, of is not None, logs is not None)) > 1 or (watched and json):
+        raise UserError(
+            "status: found several of --watch, --why, --logs and --json with --watch, "
+            "expected one picture at a time"
+        )
     opened = session(manifest, root, cluster, profile)
-    observation, known = opened.look()
-    job = _unattended(opened)
-    if json:
-        print_json(_data(opened, known, observation.evidence, job))
-        return
     console = Console(highlight=False)
-    console.print(Text(f"{opened.manifest.name}: ").append(counts_line(known)))
+    if of is not None:
+        _why(opened, of, console, json)
+    elif logs is not None:
+        _logs(opened, logs, attempt, lines, console, json)
+    else:
+        view = View(opened, every, failed)
+        if json:
+            print_json(view.data())
+        elif watched:
+            watch(console, lambda: view.picture(console.width, most=console.height))
+        else:
+            console.print(view.picture(console.width).shown)
+
+
+def _why(opened: Session, text: str, console: Console, json: bool) -> None:
+    observation, known = opened.look()
+    shard = opened.plan.shards[one_shard(opened.plan, known, text)]
+    state, own = known[shard.id], observation.evidence[shard.id]
+    if json:
+        print_json(why.as_data(opened.store, shard, state, own))
+    else:
+        why.show(console, opened.store, shard, state, own)
+
+
+def _logs(
+    opened: Session, text: str, number: int | None, count: int, console: Console, json: bool
+) -> None:
+    observation, known = opened.look()
+    shard = one_shard(opened.plan, known, text)
+    attempts = observation.evidence[shard].attempts
+    chosen = _attempt(opened.plan.shards[shard].name, attempts, number)
+    latest = chosen is attempts[-1]
+    root = tails.page(opened.store, known[shard].failure) if latest else None
+    found = ends_of_logs(opened.store, chosen, count)
+    if json:
+        about = {"id": shard, "attempt": chosen.claim.attempt}
+        print_json(about | tails.as_data(opened.store, found, root))
+        return
+    console.print(Text(f"{opened.plan.shards[shard].name}, attempt {chosen.claim.attempt}"))
+    tails.show(console, opened.store, found, root)
+    if not found:
+        console.print("its logs are empty")
+
+
+def _attempt(name: str, attempts: tuple[Attempt, ...], number: int | None) -> Attempt:
+    found = [entry for entry in attempts if number in (None, entry.claim.attempt)]
+    if not found:
+        there = ", ".join(str(entry.claim.attempt) for entry in attempts) or "none"
+        wanted = f"--attempt {number}" if number else "no attempt"
+        raise UserError(f"{name}: found {wanted}, expected one that there was ({there})")
+    return found[-1]
+
+
+@dataclass
+class View:
+    """The whole sweep: what `status` shows, and again with `--watch`."""
+
+    opened: Session
+    every: bool
+    failed: bool
+    _asked: float = field(default=0.0, init=False)
+    _job: Sight | None = field(default=None, init=False)
+
+    def data(self) -> dict[str, Any]:
+        observation, known = self.opened.look()
+        shown = {key: state for key, state in known.items() if not self.failed or _is_bad(state)}
+        return _data(self.opened, shown, observation.evidence, _unattended(self.opened))
+
+    def picture(self, width: int, most: int | None = None) -> Picture:
+        """`most` rows, with a line for those that are left out."""
+        opened = self.opened
+        observation, known = opened.look()
+        job = self._going_on()
+        shown = {key: state for key, state in known.items() if self._shows(state)}
+        rows = dict(list(shown.items())[: most and max(4, (most - 8) // 2)])
+        parts: list[RenderableType] = _head(opened, known, job)
+        if rows:
+            parts.append(table(opened.plan, rows, observation.evidence, width))
+        if len(rows) < len(shown):
+            parts.append(Text(f"and {len(shown) - len(rows)} more", style="dim"))
+        lines = below(opened.plan, rows, observation.evidence)
+        if any(state.failure for state in rows.values()):
+            lines.append(Text("`xtl status --why SHARD` tells all of one", style="dim"))
+        if lines:
+            parts += ["", *lines]
+        return Picture(Group(*parts), _moves(opened, observation, known, job))
+
+    def _going_on(self) -> Sight | None:
+        """Asked for no more often than Slurm is asked at all."""
+        profile = self.opened.profile
+        rest = profile.poll_seconds if isinstance(profile, SlurmProfile) else 0.0
+        if time.monotonic() - self._asked >= rest or not self._asked:
+            self._asked, self._job = time.monotonic(), _unattended(self.opened)
+        return self._job
+
+    def _shows(self, state: State) -> bool:
+        return _is_bad(state) if self.failed else self.every or _tells(state)
+
+
+def _head(opened: Session, known: Mapping[str, State], job: Sight | None) -> list[RenderableType]:
+    """What holds for the whole sweep: counts, a pause, nodes that are left out, who goes on."""
+    states, now = dict(known), time.time()
+    parts: list[RenderableType] = [Text(f"{opened.manifest.name}: ").append(counts_line(states))]
+    if pause := opened.store.pauses.current():
+        parts.append(Text(paused(pause), style="red"))
+    if left_out := opened.store.nodes.excluded(now):
+        parts.append(Text(_left_out(left_out), style="yellow"))
     if opened.said:
-        console.print(Text(f"Slurm: {opened.said}: what follows is what the files say"))
-    elif line := _goes_on(opened, known, job):
-        console.print(Text(line))
-    shown = {shard: state for shard, state in known.items() if every or _tells(state)}
-    if shown:
-        console.print(table(opened.plan, shown, observation.evidence, console.width))
-    lines = below(opened.plan, shown, observation.evidence)
-    if lines:
-        console.print("", *lines, sep="\n")
+        parts.append(Text(f"Slurm: {opened.said}: what follows is what the files say"))
+    elif line := _goes_on(opened, states, job):
+        parts.append(Text(line))
+    return parts
+
+
+def _left_out(nodes: list[ExcludedNode]) -> str:
+    until = time.strftime("%d %b %H:%M", time.localtime(max(entry.until for entry in nodes)))
+    names = ", ".join(short(entry.node, 28) for entry in nodes)
+    return f"nodes left out until {until}: {names} (`xtl nodes` tells why)"
+
+
+def _moves(
+    opened: Session, observation: Observation, known: Mapping[str, State], job: Sight | None
+) -> bool:
+    """Whether a later look may show something else: a job is there, or somebody who submits."""
+    led = Lease(opened.store.root).is_led() or (job is not None and job.asked)
+    return bool(observation.alive) or (led and any(map(_is_left, known.values())))
 
 
 def _tells(state: State) -> bool:
     return state.name not in ("done", "missing") or state.degenerate
+
+
+def _is_bad(state: State) -> bool:
+    return state.name in BAD
 
 
 def _unattended(opened: Session) -> Sight | None:
@@ -82,10 +239,13 @@ def _is_left(state: State) -> bool:
 def _data(
     opened: Session, known: dict[str, State], evidence: dict[str, Evidence], job: Sight | None
 ) -> dict[str, Any]:
-    locked = opened.plan.locked
+    locked, pause = opened.plan.locked, opened.store.pauses.current()
+    left_out = opened.store.nodes.excluded(time.time())
     return {
         "sweep": opened.manifest.name,
         "unattended": _going_on(job),
+        "paused": pause and pause.model_dump(),
+        "nodes_left_out": [entry.model_dump() for entry in left_out],
         "shards": [
             {
                 "id": shard if locked else None,
@@ -96,6 +256,7 @@ def _data(
                 **_place(evidence[shard]),
                 "failure": state.failure and state.failure.model_dump(),
                 "retry": state.retry,
+                "outlook": state.outlook,
                 "blocked_by": state.parent,
                 "degenerate": state.degenerate,
             }

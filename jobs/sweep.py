@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from jobs.collect import collect_and_report
-from jobs.live import Progress, against, counts_line
+from jobs.live import Progress, against, counts_line, notices, paused
 from jobs.options import Cluster, DryRun, Json, Manifest, Profile, Root, print_json, session
 from jobs.plan import show as show_plan
 from jobs.prepare import ensure_prepared, is_resolved, require_prepared, show_wanted
@@ -100,7 +100,9 @@ def _step(opened: Session, console: Console) -> tuple[Look, Left | None]:
     console.print(f"{look.submitted} submitted; ", counts_line(look.states), sep="")
     if look.said:
         console.print(against(look.said), soft_wrap=True)
-    left = None if look.over else launcher.leave_behind()
+    for line in (*look.did, *(notice.plain for notice in notices(look))):
+        console.print(Text(line), soft_wrap=True)
+    left = None if look.over else launcher.leave_behind(soon=look.held > 0)
     if left:
         console.print(Text(_goes_on(left)), soft_wrap=True)
     return look, left
@@ -130,6 +132,8 @@ def _follow(opened: Session, console: Console) -> Look:
     finally:
         launcher.lease.release()
     console.print(f"{look.submitted} submitted; ", counts_line(look.states), sep="")
+    if look.pause:
+        console.print(Text(paused(look.pause), style="red"), soft_wrap=True)
     return look
 
 
@@ -145,11 +149,10 @@ def _derived(opened: Session) -> str:
 
 
 def _parting(opened: Session) -> str:
-    said = "left; the shards that run go on, and `make sweep` follows them again.\n"
-    if opened.profile.cluster == "slurm":
-        return said + "To have them save and stop: scancel them; `xtl status` names their jobs."
-    stop = f"pkill -f {opened.store.submissions.root.resolve()}"
-    return said + f"To have them save and stop too: {stop}"
+    return (
+        "left; the shards that run go on, and `make sweep` follows them again.\n"
+        f"To have them save and stop too: xtl cancel --root {opened.store.root}"
+    )
 
 
 def _counts(look: Look) -> dict[str, int]:
@@ -163,8 +166,10 @@ def _preview(opened: Session, console: Console, json: bool) -> None:
     scripts = launcher.scripts(decision, observation) if opened.plan.locked else []
     if json:
         jobs = [[_entry(opened, *entry) for entry in job.shards] for job in decision.bundles]
-        releases = list(decision.releases)
-        print_json({"jobs": jobs, "releases": releases, "scripts": scripts})
+        held = [[_entry(opened, *entry) for entry in job.shards] for job in decision.held]
+        found = {"jobs": jobs, "held": held, "releases": list(decision.releases)}
+        pause = decision.pause and decision.pause.model_dump()
+        print_json(found | {"scripts": scripts, "pause": pause})
         return
     if opened.lock is None:
         show_wanted(opened, console)
@@ -176,6 +181,10 @@ def _preview(opened: Session, console: Console, json: bool) -> None:
     for bundle in decision.bundles:
         names = [opened.plan.shards[shard].name for shard in bundle.members]
         console.print(f"  {names[0]}" + (f"  (+{len(names) - 1} more)" if names[1:] else ""))
+    if decision.held:
+        console.print(f"and {len(decision.held)} jobs when these have passed their first updates")
+    if decision.pause:
+        console.print(Text(paused(decision.pause), style="red"), soft_wrap=True)
     for script in scripts:
         console.rule(style="dim")
         console.print(Text(script), soft_wrap=True)

@@ -45,7 +45,7 @@ def _row(plan: Plan, shard: str, state: State, own: Evidence, wide: bool) -> dic
         "state": _word(state, own, wide),
         "tries": Text(str(len(own.attempts) or "")),
         "node": Text(short(node(own), _NODE[wide])),
-        "step": Text(f"{beat.step}/{beat.total}" if beat else ""),
+        "step": Text(f"{beat.step}/{beat.total}" if beat and beat.total else ""),
         "left": Text(clock(left) if left is not None else ""),
         "loss": Text(f"{beat.metric:.3f}" if beat and beat.metric is not None else ""),
         "seen": Text(clock(seen) if seen is not None else "", style="dim"),

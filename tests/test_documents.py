@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,8 @@ def test_the_readme_begins_with_its_two_commands() -> None:
 def test_a_command_of_the_documents_exists(words: list[str]) -> None:
     if words[0] == "make":
         assert make("-n", *words[1:], "PYTHON=python3").returncode == 0
+    elif words[:2] == [".venv/bin/python", "-m"]:
+        assert find_spec(f"{words[2]}.__main__") or find_spec(words[2])
     else:
         assert words[0] == ".venv/bin/xtl"
         options = VERBS[words[1]].params

@@ -148,7 +148,7 @@ def modules(node: ast.AST) -> list[str]:
 
 def test_make_help_lists_every_target_that_people_type() -> None:
     listed = set(re.findall(r"^  make (\S+)", make("help").stdout, re.MULTILINE))
-    others = ["help", "setup", "check", "test", "test-all", "bench", "clean", "lock"]
+    others = ["help", "setup", "check", "test", "test-all", "bench", "distclean", "lock"]
     others += [f"slurm-{action}" for action in ("deps", "up", "down", "shell")]
     assert listed == {*VERBS, *others}
 
@@ -208,14 +208,14 @@ def test_setup_never_clears_a_folder_that_is_no_environment(tmp_path: Path) -> N
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-def test_clean_leaves_runs_and_a_folder_that_is_no_environment(tmp_path: Path) -> None:
+def test_distclean_leaves_runs_and_a_folder_that_is_no_environment(tmp_path: Path) -> None:
     shutil.copy(ROOT / "Makefile", tmp_path)
     for name in ("runs/demo/result.json", ".venv/pyvenv.cfg", "xtl/__pycache__/a.pyc", "xtl/a.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    make("clean", "VENV=runs", cwd=tmp_path)
+    make("distclean", "VENV=runs", cwd=tmp_path)
     assert (tmp_path / ".venv").exists()
-    make("clean", cwd=tmp_path)
+    make("distclean", cwd=tmp_path)
     files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert files == {"Makefile", "runs/demo/result.json", "xtl/a.py"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import json
 import pickle
 from functools import partial
@@ -157,12 +158,33 @@ def test_no_line_of_xtl_reads_a_pickle_or_runs_text() -> None:
     """But for what a rank has just pickled itself. DeepSpeed's resume state is DeepSpeed's to read,
     once `checkpoint` has held it against its marker."""
     found = {
-        f"{path.relative_to(ROOT)}: {call}"
+        f"{path.relative_to(ROOT)}: {name}"
         for path in SOURCES
-        for call in _calls(path)
-        if call in FORBIDDEN
+        for name in _names(path.read_text(encoding="utf-8")) & FORBIDDEN
     }
     assert found == {"xtl/train/distributed.py: pickle.loads"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import pickle\npickle.loads(b'')",
+        "import pickle as p\np.loads(b'')",
+        "from pickle import loads\nloads(b'')",
+        "from pickle import loads as read\nread(b'')",
+        "def late(content):\n    from pickle import loads\n    return map(loads, content)",
+        "import builtins\nbuiltins.eval('1')",
+        "import numpy as np\nnp.load('x')",
+        "import torch.nn\ntorch.load('x')",
+        "eval('1')",
+    ],
+)
+def test_what_is_forbidden_is_found_by_whatever_name_it_is_called(text: str) -> None:
+    assert _names(text) & FORBIDDEN
+
+
+def test_what_only_has_such_a_name_is_not() -> None:
+    assert not _names("import json, re\njson.loads('1')\nre.compile('a')\nself.eval()") & FORBIDDEN
 
 
 def test_no_line_of_xtl_asks_for_code_or_pickles() -> None:
@@ -174,10 +196,13 @@ def test_no_line_of_xtl_asks_for_code_or_pickles() -> None:
 
 
 FORBIDDEN = {
-    *("eval", "exec", "compile", "__import__", "pickle.load", "pickle.loads", "torch.load"),
-    *("np.load", "numpy.load", "pd.read_pickle", "pandas.read_pickle", "joblib.load"),
-    *("yaml.unsafe_load", "yaml.full_load", "shelve.open", "marshal.loads"),
+    *("builtins.eval", "builtins.exec", "builtins.compile", "builtins.__import__"),
+    *("pickle.load", "pickle.loads", "pickle.Unpickler", "torch.load", "numpy.load"),
+    *("pandas.read_pickle", "joblib.load", "dill.load", "dill.loads", "cloudpickle.load"),
+    *("cloudpickle.loads", "yaml.unsafe_load", "yaml.full_load"),
+    *("shelve.open", "marshal.load", "marshal.loads", "os.system", "os.popen"),
 }
+"""By the names of those who made them, whatever a module calls them."""
 ALWAYS = {
     "trust_remote_code": "False",
     "use_safetensors": "True",
@@ -188,9 +213,34 @@ ALWAYS = {
 """What these arguments may be, where they are given."""
 
 
-def _calls(path: Path) -> list[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+def _names(text: str) -> set[str]:
+    """All names that a module's text uses, imported ones in full: a call, or what is handed on."""
+    tree = ast.parse(text)
+    known = _imported(tree)
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Name | ast.Attribute)]
+    return {name for node in nodes if (name := _in_full(node, known))}
+
+
+def _imported(tree: ast.AST) -> dict[str, str]:
+    """What a module calls things that it imports, anywhere in it → their full names."""
+    known: dict[str, str] = {name: f"builtins.{name}" for name in vars(builtins)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for each in node.names:
+                top = each.name.partition(".")[0]
+                known[each.asname or top] = each.name if each.asname else top
+        elif isinstance(node, ast.ImportFrom):
+            known |= {each.asname or each.name: f"{node.module}.{each.name}" for each in node.names}
+    return known
+
+
+def _in_full(node: ast.expr, known: dict[str, str]) -> str:
+    """`pickle.loads` of whatever that is called; "" for what is no name."""
+    if isinstance(node, ast.Name):
+        return known.get(node.id, "")
+    if isinstance(node, ast.Attribute) and (owner := _in_full(node.value, known)):
+        return f"{owner}.{node.attr}"
+    return ""
 
 
 def _change(path: Path, **keys: object) -> None:

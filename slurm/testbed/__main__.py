@@ -156,6 +156,18 @@ def start_controller(name: Name = DEFAULT) -> None:
     Testbed(name).start_controller()
 
 
+@app.command("stop-accounting")
+def stop_accounting(name: Name = DEFAULT) -> None:
+    """Stop slurmdbd: sacct fails, jobs go on."""
+    Testbed(name).stop_accounting()
+
+
+@app.command("start-accounting")
+def start_accounting(name: Name = DEFAULT) -> None:
+    """Start slurmdbd, which learns what it has missed."""
+    Testbed(name).start_accounting()
+
+
 @app.command()
 def restore(name: Name = DEFAULT) -> None:
     """Cancel all jobs, and mend whatever was broken."""

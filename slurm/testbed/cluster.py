@@ -211,8 +211,35 @@ class Testbed:
             raise UserError(f"{self.name}: found its controller stopped, expected it running")
         self._daemons.stop_controller()
 
+    @property
+    def accounted(self) -> bool:
+        """Whether its slurmdbd runs."""
+        return self._daemons.accounted
+
+    def start_accounting(self) -> None:
+        """Start slurmdbd; slurmctld tells it what it has missed."""
+        self._expect_accounting()
+        if self.accounted:
+            raise UserError(f"{self.name}: found its slurmdbd running, expected it stopped")
+        self._daemons.start_accounting(self.network)
+        self._daemons.wait("slurmdbd", lambda: self.answers("sacct", "-n", "-X"))
+
+    def stop_accounting(self) -> None:
+        """Stop slurmdbd: sacct fails, and jobs run and start as before."""
+        self._expect_accounting()
+        if not self.accounted:
+            raise UserError(f"{self.name}: found its slurmdbd stopped, expected it running")
+        self._daemons.stop_accounting()
+
+    def _expect_accounting(self) -> None:
+        self.expect_up()
+        if not self.settings.accounting:
+            raise UserError(f"{self.name}: found a testbed without accounting, expected one with")
+
     def restore(self) -> None:
-        """Mend whatever was broken: no jobs, every node idle, the controller running."""
+        """Mend whatever was broken: no jobs, every node idle, the daemons running."""
+        if self.settings.accounting and not self.accounted:
+            self.start_accounting()
         if not self.controlled:
             self.start_controller()
         for node in self.nodes:

@@ -15,6 +15,7 @@ from xtl.errors import UserError
 
 _SWITCH = "switch"
 _CONTROLLER = "slurmctld"
+_ACCOUNTING = "slurmdbd"
 _LIMIT_S = 30.0
 
 
@@ -59,11 +60,19 @@ class Daemons:
         script = self._layout.folder / "etc" / "database.sh"
         self._processes.start("mariadbd", *_inside("--mount", f". {script}"))
 
+    @property
+    def accounted(self) -> bool:
+        """Whether slurmdbd runs."""
+        return self._processes.find(_ACCOUNTING) is not None
+
     def start_accounting(self, network: Network) -> None:
         """Once the database answers."""
         self.wait("mariadbd", lambda: _listens(str(self._layout.database_socket)))
-        self._processes.start("slurmdbd", "slurmdbd", "-D")
-        self.wait("slurmdbd", lambda: _listens(("127.0.0.1", network.database_port)))
+        self._processes.start(_ACCOUNTING, "slurmdbd", "-D")
+        self.wait(_ACCOUNTING, lambda: _listens(("127.0.0.1", network.database_port)))
+
+    def stop_accounting(self) -> None:
+        self._processes.stop(_ACCOUNTING)
 
     def start_controller(self, network: Network) -> None:
         """Start slurmctld, with the state that it had."""

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xtl.data.subsets import fair_turns, held_out, kept_out, ranking, row_digests, sampled
+from xtl.data.subsets import fair_turns, held_out, held_out_after, ranking, row_digests, sampled
 
 keys_of_pools = st.lists(st.text(max_size=8), unique=True, min_size=1, max_size=40)
 seeds = st.integers(0, 2**32)
@@ -151,19 +151,19 @@ def test_what_is_held_out_shares_no_group_with_what_is_trained_on(
     ranked = ranking([*pool], seed, groups=groups)
     larger = data.draw(st.integers(0, len(pool)))
     smaller = data.draw(st.integers(0, larger))
-    left = held_out(ranked, groups, larger)
+    left = held_out_after(ranked, groups, larger)
     trained = {groups[place] for place in ranked[:larger]}
     assert {*left} == {place for place in range(len(pool)) if groups[place] not in trained}
-    assert {*left} <= {*held_out(ranked, groups, smaller)}
+    assert {*left} <= {*held_out_after(ranked, groups, smaller)}
     assert [*left] == [place for place in ranked if place in {*left}]
 
 
 @given(pools_in_groups, seeds, st.integers(0, 20))
-def test_what_is_kept_out_is_whole_groups_and_no_more_than_asked(
+def test_what_is_held_out_is_whole_groups_and_no_more_than_asked(
     pool: dict[str, str], seed: int, count: int
 ) -> None:
     groups, ranked = [*pool.values()], ranking([*pool], seed)
-    kept = [*kept_out(ranked, groups, count)]
+    kept = [*held_out(ranked, groups, count)]
     taken = {groups[place] for place in kept}
     assert len(kept) <= count
     assert {*kept} == {place for place, group in enumerate(groups) if group in taken}
@@ -173,27 +173,27 @@ def test_what_is_kept_out_is_whole_groups_and_no_more_than_asked(
 
 
 @given(pools_in_groups, seeds, shuffles, st.integers(0, 20))
-def test_what_is_kept_out_is_the_same_whatever_the_order_of_rows(
+def test_what_is_held_out_is_the_same_whatever_the_order_of_rows(
     pool: dict[str, str], seed: int, shuffle: random.Random, count: int
 ) -> None:
     keys = [*pool]
     shuffled = shuffle.sample(keys, len(keys))
     here, there = (
-        [names[k] for k in kept_out(ranking(names, seed), [pool[key] for key in names], count)]
+        [names[k] for k in held_out(ranking(names, seed), [pool[key] for key in names], count)]
         for names in (keys, shuffled)
     )
     assert here == there
 
 
 @given(counts_of_labels, seeds, st.data())
-def test_without_groups_the_last_ranked_are_kept_out_and_each_label_has_its_share(
+def test_without_groups_the_last_ranked_are_held_out_and_each_label_has_its_share(
     counts: list[int], seed: int, data: st.DataObject
 ) -> None:
     labels = [label for label, rows in enumerate(counts) for _ in range(rows)]
     keys = [str(number) for number in range(len(labels))]
     count = data.draw(st.integers(0, len(keys)))
     ranked = ranking(keys, seed, strata=labels)
-    kept = kept_out(ranked, keys, count)
+    kept = held_out(ranked, keys, count)
     assert [*kept] == [*ranked[len(keys) - count :]]
     found = Counter(labels[place] for place in kept)
     for label, rows in enumerate(counts):
@@ -203,11 +203,11 @@ def test_without_groups_the_last_ranked_are_kept_out_and_each_label_has_its_shar
 def test_a_group_that_has_no_room_is_passed_over() -> None:
     ranked = np.array([0, 1, 2, 3, 4, 5])
     groups = ["one", "two", "two", "three", "two", "three"]
-    assert kept_out(ranked, groups, 6).tolist() == [0, 1, 2, 3, 4, 5]
-    assert kept_out(ranked, groups, 5).tolist() == [1, 2, 3, 4, 5]
-    assert kept_out(ranked, groups, 4).tolist() == [0, 3, 5]
-    assert kept_out(ranked, groups, 1).tolist() == [0]
-    assert kept_out(ranked, groups, 0).tolist() == []
+    assert held_out(ranked, groups, 6).tolist() == [0, 1, 2, 3, 4, 5]
+    assert held_out(ranked, groups, 5).tolist() == [1, 2, 3, 4, 5]
+    assert held_out(ranked, groups, 4).tolist() == [0, 3, 5]
+    assert held_out(ranked, groups, 1).tolist() == [0]
+    assert held_out(ranked, groups, 0).tolist() == []
 
 
 def test_strata_and_groups_at_once_are_refused() -> None:

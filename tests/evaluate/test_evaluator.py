@@ -274,7 +274,7 @@ def test_only_what_the_training_has_not_seen_is_asked_where_that_is_wanted(
     whole = make_job(checkpoint, rows)
     said = {each.example_id: each for each in run(whole).predictions}
     job = make_job(checkpoint, rows, held_out=HeldOut(after=10, subset="paragraph", subset_seed=1))
-    left = job.pools["en"].held_out(10, 1, "paragraph")
+    left = job.pools["en"].held_out_after(10, 1, "paragraph")
     assert 10 <= len(left) <= 17
     names = [rows["en"][place]["id"] for place in left]
     answers = run(job).predictions

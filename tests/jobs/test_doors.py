@@ -79,7 +79,7 @@ def test_plan_says_how_many_trainings_select_their_checkpoint(
     data = yaml.safe_load(DEMO.read_text()) | {"sizes": [0, "6%"], "replicates": [1]}
     data["arms"] = [{"name": "epochs", "fixed": "epochs"}] + [
         {"name": by, "fixed": "epochs", "selection": {"evaluations": 4, "by": by} | keys}
-        for by, keys in (("hold-out", {"held_out": 64}), ("oracle", {}))
+        for by, keys in (("hold-out", {"rows": 64}), ("oracle", {}))
     ]
     (tmp_path / "selecting.yaml").write_text(yaml.safe_dump(data))
     selecting = session(tmp_path / "selecting.yaml", tmp_path, "local", None)

@@ -1,8 +1,9 @@
-"""`xtl resubmit --with`: which code runs when the checkout has changed since."""
+"""`xtl resubmit`: what is run again, from where, and with which code."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -44,8 +45,100 @@ def test_with_current_says_what_differs_and_runs_it(edited: Bench) -> None:
     lines = json.loads(preview.stdout)["code"]
     assert any("xtl/launch/worker.py +2" in line for line in lines), lines
     assert frozen(edited) == before, "a preview freezes nothing"
-    done = edited.run("resubmit", "--with", "current")
+    done = edited.run("resubmit", "--with", "current", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "xtl/launch/worker.py +2" in done.stdout
     assert frozen(edited) != before
     assert "the edited code" in said(edited)
+
+
+@pytest.fixture
+def failed(trivial: Bench) -> Bench:
+    """A finished sweep in which two evaluations have failed since, one of them of its code."""
+    trivial.sweep()
+    for name, cls in (("lookup-qa", "code"), ("lookup-pairs", "configuration")):
+        folder = next(
+            path.parent
+            for path in sorted((trivial.root / "shards").glob("*/result.json"))
+            if json.loads(path.read_text())["name"].endswith(f"· {name}")
+        )
+        (folder / "result.json").unlink()
+        failure = {"cls": cls, "line": f"KeyError: what {cls} does", "rank": 0}
+        end = {"status": "failed", "failure": failure, "step": 3, "finished": 9.0}
+        (folder / "attempts" / "0001" / "end.json").write_text(json.dumps(end))
+    return trivial
+
+
+def test_nothing_is_run_before_a_person_agrees(failed: Bench) -> None:
+    before = sorted(failed.root.rglob("*"))
+    done = failed.run("resubmit")
+    assert done.returncode == 2
+    assert done.stderr.startswith("xtl: --yes: found none, and no terminal to ask at")
+    assert len(done.stderr.splitlines()) == 1
+    assert sorted(failed.root.rglob("*")) == before
+
+
+def test_the_preview_fits_80_columns_and_says_why_and_from_where(failed: Bench) -> None:
+    said = failed.run("resubmit", "--dry-run").stdout
+    assert max(map(len, said.splitlines())) <= 80, said
+    for word in ("configuration", "KeyError", "the start", "2 failed shards to run again"):
+        assert word in said, said
+
+
+def test_a_class_is_run_again_and_no_other(failed: Bench) -> None:
+    done = failed.run("resubmit", "--class", "code", "--yes")
+    assert done.returncode == 1, "another is still failed"
+    states = {shard["failure"]["cls"] for shard in failed.shards().values() if shard["failure"]}
+    assert states == {"configuration"}
+    assert sum(shard["state"] == "failed" for shard in failed.shards().values()) == 1
+
+
+def test_filters_of_two_kinds_narrow_each_other_down(failed: Bench) -> None:
+    both = ("--class", "code", "--shard", "lookup-pairs")
+    done = failed.run("resubmit", *both)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "nothing of that has failed" in done.stdout
+
+
+def test_force_runs_anew_what_is_done_and_keeps_the_old_result(trivial: Bench) -> None:
+    trivial.sweep()
+    old = trivial.results()
+    training = next(key for key, each in old.items() if each["stage"] == "intermediate")
+    refused = trivial.run("resubmit", "--mode", "force", "--yes")
+    assert refused.returncode == 2
+    assert "expected --shard, --class, --size or --task" in refused.stderr
+    done = trivial.run("resubmit", "--mode", "force", "--shard", training, "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(list((trivial.root / "shards" / training).glob("attempts/*/claim.json"))) == 2
+    kept = trivial.root / "shards" / training / "attempts" / "0001" / "result.json"
+    assert json.loads(kept.read_text()) == old[training]
+    assert trivial.results()[training]["attempt"] == 2
+    others = {key: each for key, each in trivial.results().items() if key != training}
+    assert others == {key: each for key, each in old.items() if key != training}, (
+        "the artifact is the same: no child is stale"
+    )
+
+
+def test_cached_is_a_sweep_and_takes_no_filter(failed: Bench) -> None:
+    refused = failed.run("resubmit", "--mode", "cached", "--class", "code")
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+    assert "as `xtl sweep` does" in refused.stderr
+    next((failed.root / "shards").glob("*/result.json")).unlink()
+    done = failed.run("resubmit", "--mode", "cached", "--yes", "--json")
+    assert json.loads(done.stdout)["submitted"] >= 1
+    assert sum(shard["state"] == "failed" for shard in failed.shards().values()) == 2
+
+
+def test_a_pause_ends_by_a_persons_word_alone(failed: Bench) -> None:
+    pause = {"cause": "repeated", "line": "KeyError: of three", "since": 1.0}
+    path: Path = failed.root / "pause.json"
+    path.write_text(json.dumps(pause))
+    done = failed.run("resubmit", "--yes")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "xtl: the sweep is paused: KeyError: of three: mend that, then --override\n"
+    )
+    done = failed.run("resubmit", "--yes", "--override")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not path.exists()
+    assert {shard["state"] for shard in failed.shards().values()} == {"done"}

@@ -13,11 +13,13 @@ import pytest
 from rich.console import Console
 
 from jobs.options import DEMO, session
-from jobs.status import _data, _goes_on
+from jobs.status import View, _data, _goes_on, _head, _moves
 from jobs.table import below, clock, short, table
+from tests.bench import Bench
 from tests.conftest import lock_for
 from tests.launch.records import claim, failed
-from xtl.launch.records import Attempt, Heartbeat
+from xtl.launch.observe import Observation
+from xtl.launch.records import Attempt, ExcludedNode, Heartbeat, Pause
 from xtl.launch.session import Session
 from xtl.launch.sight import Sight
 from xtl.launch.states import Evidence, State, StateName, states
@@ -230,3 +232,57 @@ def test_without_slurm_there_is_nothing_to_say_of_it(tmp_path: Path) -> None:
     here = session(DEMO, tmp_path, "local", None)
     here.store.batches.reserve("xtl-demo")
     assert _goes_on(here, {"a": State("missing")}, None) == ""
+
+
+# -- a part of it -----------------------------------------------------------------------------
+@pytest.mark.slow
+def test_only_what_is_bad_can_be_asked_for(trivial: Bench) -> None:
+    """A child of a failed one is blocked, the rest is done."""
+    assert trivial.run("sweep").returncode == 0
+    opened = session(trivial.folder / "tiny.yaml", trivial.root, "local", None)
+    shard = next(entry for entry in opened.plan.shards.values() if entry.stage == "target")
+    opened.store.result_path(shard.id).unlink()
+    for path in (opened.store.root / "shards" / shard.id / "attempts").glob("*/end.json"):
+        path.write_text(failed("code").model_dump_json())
+    view = View(opened, every=True, failed=True)
+    assert {entry["state"] for entry in view.data()["shards"]} <= {"failed", "blocked"}
+    assert [e["name"] for e in view.data()["shards"] if e["state"] == "failed"] == [shard.name]
+    everything = View(opened, every=True, failed=False).data()["shards"]
+    assert len(everything) == len(opened.plan.shards) > len(view.data()["shards"])
+
+
+def test_a_pause_and_nodes_that_are_left_out_stand_on_top(on_slurm: Session) -> None:
+    now = time.time()
+    pause = Pause(cause="repeated", line="KeyError: x", shards={"a": 1, "b": 1, "c": 1}, since=now)
+    on_slurm.store.pauses.begin(pause)
+    node = ExcludedNode(node="n-3", line="Xid 79", shard="a", attempt=1, since=now, until=now + 60)
+    on_slurm.store.nodes.exclude(node)
+    lines = [str(part) for part in _head(on_slurm, {"a": State("failed")}, JOB)]
+    assert "3 shards failed alike (KeyError: x)" in lines[1]
+    assert "n-3 (`xtl nodes` tells why)" in lines[2]
+    data = _data(on_slurm, {}, {}, JOB)
+    assert (data["paused"]["cause"], data["nodes_left_out"][0]["node"]) == ("repeated", "n-3")
+
+
+# -- watching ---------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("state", "job", "moves"),
+    [("missing", JOB, True), ("missing", None, False), ("done", JOB, False),
+     ("missing", Sight(asked=False), False)],
+)  # fmt: skip
+def test_without_a_job_a_sweep_moves_where_somebody_will_submit(
+    on_slurm: Session, state: StateName, job: Sight | None, moves: bool
+) -> None:
+    nothing = Observation({}, [], [], {})
+    assert _moves(on_slurm, nothing, {"a": State(state)}, job) == moves
+
+
+def test_who_goes_on_is_asked_as_seldom_as_slurm_is(
+    on_slurm: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Session] = []
+    monkeypatch.setattr("jobs.status._unattended", asked.append)
+    view = View(on_slurm, every=False, failed=False)
+    for _ in range(3):
+        view.picture(80)
+    assert len(asked) == 1

@@ -105,7 +105,7 @@ def test_an_artifact_that_was_changed_is_not_read_until_it_is_mended(finished: B
     assert finished.run("sweep").returncode == 1
     preview = finished.run("resubmit", "--dry-run", "--json")
     assert json.loads(preview.stdout)["resubmit"] == [evaluation]
-    assert finished.run("resubmit").returncode == 0
+    assert finished.run("resubmit", "--yes").returncode == 0
     assert {shard["state"] for shard in finished.shards().values()} == {"done"}
 
 

@@ -10,7 +10,7 @@ from tests.launch.records import result
 from tests.launch.slurm.test_watch import submit
 from xtl.launch import claiming
 from xtl.launch.claiming import claim_shard
-from xtl.launch.records import Submission
+from xtl.launch.records import Pause, Submission
 from xtl.launch.store import Store
 from xtl.sweep.plan import Plan
 from xtl.sweep.shard import Shard
@@ -147,3 +147,13 @@ def test_an_artifact_that_is_not_its_results_is_made_again(
     hand_over(store, parent)
     (store.artifact(parent.id) / "DIGEST.json").write_text('{"digest": "other"}')
     assert claim_shard(store, submission, parent.id, 1) == ("run", 1)
+
+
+def test_a_paused_sweeps_jobs_leave_without_using_up_a_try(
+    store: Store, submission: Submission, chain: tuple[Shard, Shard]
+) -> None:
+    store.pauses.begin(Pause(cause="repeated", line="KeyError", since=1.0))
+    assert claim_shard(store, submission, chain[0].id, 1) == ("paused", 1)
+    assert store.attempts(chain[0].id) == []
+    store.pauses.lift()
+    assert claim_shard(store, submission, chain[0].id, 1) == ("run", 1)

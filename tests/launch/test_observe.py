@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.launch.records import claim, finished
+from xtl.launch.logs import mark
 from xtl.launch.observe import Look, observe, settle
 from xtl.launch.records import Batch, Failure, Heartbeat, Job, Submission
 from xtl.launch.sight import Liveness, Sight
@@ -81,12 +83,89 @@ def test_a_job_that_ended_before_it_began_is_a_false_start_with_its_last_words(
     submission = submitted(store, plan, TRAINING)
     log = store.submissions.folder(submission.name) / "submitit" / "7_0_log.err"
     log.parent.mkdir()
-    log.write_text("Traceback\nModuleNotFoundError: No module named 'nothing'\n")
+    trace = 'Traceback (most recent call last):\n  File "x.py", line 1, in <module>\n'
+    log.write_text(f"{trace}ModuleNotFoundError: No module named 'nothing'\n")
     settle(store, observe(store, plan, answer("gone"), CREATED))
     (line,) = store.false_starts(submission.shards[0][0])
     assert line.attempt == 1
-    assert line.line.endswith("ModuleNotFoundError: No module named 'nothing'")
+    assert line.line == "ModuleNotFoundError: No module named 'nothing'"
+    assert (line.cls, line.rank) == ("configuration", 0)
+    assert line.file == f"submissions/{submission.name}/submitit/7_0_log.err:3"
     assert store.submissions.open() == []
+
+
+def test_a_job_that_ended_before_it_began_without_a_word_is_unknown(
+    tmp_path: Path, plan: Plan
+) -> None:
+    store = Store(tmp_path)
+    submission = submitted(store, plan, TRAINING)
+    facts = ("Slurm: FAILED, exit 1:0",)
+    settle(store, observe(store, plan, answer("gone", facts=facts, node="n1"), CREATED))
+    (start,) = store.false_starts(submission.shards[0][0])
+    assert (start.cls, start.node, start.facts) == ("unknown", "n1", facts)
+    assert start.line.endswith("ended before it began: it left no word")
+
+
+def begun(store: Store, plan: Plan, log: str) -> tuple[str, Path]:
+    """The training, claimed by its job's first attempt, and what its rank 1 wrote since."""
+    submission = submitted(store, plan, TRAINING)
+    shard = submission.shards[0][0]
+    store.claim(claim(shard, 1).model_copy(update={"submission": submission.name}))
+    path = store.submissions.folder(submission.name) / "submitit" / "7_1_log.err"
+    path.parent.mkdir()
+    path.write_text(f"2026-11-23 03:41:28,739 {mark(shard, 1)}\n{log}")
+    return shard, path
+
+
+RAISED = 'Traceback (most recent call last):\n  File "x.py", line 1, in f\nValueError: a shape\n'
+
+
+def test_the_root_line_of_the_logs_stays_known_when_the_logs_go(tmp_path: Path, plan: Plan) -> None:
+    store = Store(tmp_path)
+    shard, log = begun(store, plan, RAISED)
+    seen = observe(store, plan, answer("gone"), CREATED)
+    before = states(plan, seen.evidence)[shard]
+    settle(store, seen)
+    log.unlink()
+    after = states(plan, observe(store, plan, answer("gone"), CREATED).evidence)[shard]
+    for state in (before, after):
+        assert state.failure is not None
+        assert (state.failure.cls, state.failure.line) == ("code", "ValueError: a shape")
+        assert state.failure.rank == 1
+        assert state.failure.file.endswith("submitit/7_1_log.err:4")
+
+
+def test_logs_are_not_read_while_the_job_is_alive(tmp_path: Path, plan: Plan) -> None:
+    store = Store(tmp_path)
+    shard, _ = begun(store, plan, RAISED)
+    assert observe(store, plan, answer("alive"), CREATED).evidence[shard].noted == ()
+
+
+def test_the_last_sign_of_life_is_a_fact_of_an_attempt_that_ended_without_a_word(
+    tmp_path: Path, plan: Plan
+) -> None:
+    store = Store(tmp_path)
+    shard, _ = begun(store, plan, "")
+    store.beat(shard, Heartbeat(attempt=1, time=time.time() - 100, step=12, total=40))
+    facts = ("Slurm: FAILED, exit 137:0; step 0: FAILED, exit 0, signal 9",)
+    settle(store, observe(store, plan, answer("gone", facts=facts, node="n1"), CREATED))
+    failure = states(plan, observe(store, plan, answer("gone"), CREATED).evidence)[shard].failure
+    assert failure is not None
+    assert (failure.cls, failure.node) == ("unknown", "n1")
+    assert failure.line == f"rank 0 ended without a word; {facts[0]}"
+    assert failure.facts[0] == facts[0]
+    assert failure.facts[1].startswith("last heartbeat: step 12 of 40, 10")
+
+
+def test_a_job_that_left_its_shards_and_then_crashed_uses_up_no_try(
+    tmp_path: Path, plan: Plan
+) -> None:
+    store = Store(tmp_path)
+    submission = submitted(store, plan, TRAINING)
+    store.submissions.note_left(submission.name, "yield")
+    crashed = Failure(cls="unknown", line="step 0 ended by signal 6 (SIGABRT)")
+    settle(store, observe(store, plan, answer("gone", failure=crashed), CREATED))
+    assert store.false_starts(submission.shards[0][0]) == []
 
 
 def test_an_attempt_of_a_submission_that_was_not_asked_about_is_never_gone(

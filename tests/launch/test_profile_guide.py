@@ -12,6 +12,8 @@ from pydantic import BaseModel
 
 from tests.test_documents import plain, table
 from xtl.launch import profile as models
+from xtl.launch import profile_parts as parts
+from xtl.launch.policy import Policy
 from xtl.launch.profile import PROFILES
 
 GUIDE = Path(__file__).parents[2] / "docs" / "profiles.md"
@@ -20,10 +22,11 @@ SECTIONS: dict[str, tuple[type[BaseModel], set[str]]] = {
     "## Keys of every profile": (models.LocalProfile, {"slots"}),
     "## Keys of `cluster: local`": (models.LocalProfile, EVERY),
     "## Keys of `cluster: slurm`": (models.SlurmProfile, EVERY),
-    "### `time`": (models.Times, set()),
-    "### `mail`": (models.Mail, set()),
-    "### `limits`": (models.Limits, set()),
-    "### `reconcile`": (models.Reconcile, set()),
+    "### `policy`": (Policy, set()),
+    "### `time`": (parts.Times, set()),
+    "### `mail`": (parts.Mail, set()),
+    "### `limits`": (parts.Limits, set()),
+    "### `reconcile`": (parts.Reconcile, set()),
 }
 
 

@@ -20,8 +20,8 @@ from xtl.report.wording import headline
 from xtl.sweep.shard import TrainSpec
 
 PLAIN: dict[str, Any] = {"name": "epochs", "fixed": "epochs"}
-BEST = PLAIN | {"name": "best", "selection": {"evaluations": 4, "held_out": 64}}
-EARLY = PLAIN | {"name": "early", "selection": {"evaluations": 5, "patience": 2, "held_out": 128}}
+BEST = PLAIN | {"name": "best", "selection": {"evaluations": 4, "rows": 64}}
+EARLY = PLAIN | {"name": "early", "selection": {"evaluations": 5, "patience": 2, "rows": 128}}
 ORACLE = PLAIN | {"name": "oracle", "selection": {"evaluations": 4, "by": "oracle"}}
 SIZES = [0, 40, 400]
 SHORT = {
@@ -69,23 +69,24 @@ def test_an_arm_says_what_its_checkpoints_are_chosen_by() -> None:
 def test_trainings_too_short_for_their_patience_are_not_said_to_stop_early() -> None:
     """Two updates are judged twice, and end before two evaluations can bring nothing better."""
     found = data(EARLY, sizes=[0], targets=[SHORT], primary=None)
-    assert "stop early" not in arm_line(found)
+    assert "stop early" not in selected_by(found.plan, found.manifest.arms[0])
     (block,) = handed_over(found)
     assert [row[-1] for row in block.rows] == ["–"]
-    assert "trainings may stop early" in arm_line(data(EARLY, primary=None))
+    early = data(EARLY, primary=None)
+    assert "trainings may stop early" in selected_by(early.plan, early.manifest.arms[0])
 
 
 def test_an_arm_that_hands_over_the_last_needs_no_word() -> None:
     asked = data(PLAIN, BEST)
     assert arm_line(asked, "epochs") == ""
     assert arm_line(asked) == arm_line(asked, "best")
-    assert arm_line(asked).startswith("Arm best: the checkpoint is chosen on")
+    assert arm_line(asked) == "Arm best: the best checkpoints, by held-out rows."
 
 
 def test_each_training_has_its_checkpoint_s_place_in_what_was_planned() -> None:
     found = data(PLAIN, EARLY)
     (block,) = handed_over(found)
-    assert block.title == f"arm early: {selected_by(found.plan, found.manifest.arms[1])}"
+    assert block.title == "arm early: the best checkpoints, by held-out rows"
     assert block.rows == [
         ["size 0", "target lookup-qa", "50%", "50%", "0 of 2"],
         ["lookup-pool 40", "intermediate", "33%", "33%", "–"],  # three updates: no patience
@@ -132,26 +133,31 @@ def sections(page: str) -> dict[str, str]:
 
 def test_the_page_names_them_wherever_arms_are_compared(page: str) -> None:
     found = sections(page)
-    looked = "Arm oracle: the checkpoint is chosen with a look at the target"
-    assert "64 held-out rows" in found["What was run"]
+    looked = "Arm oracle: the best checkpoints, with a look at the evaluation sets: no result."
     for heading in ("Retrieval", "Sources"):
         assert looked in found[heading]
     curves = {heading: below for heading, below in found.items() if "(lookup-pool → " in heading}
     said = {re.findall(r"arm (\w+)\)", heading)[0]: below for heading, below in curves.items()}
     assert looked in said["oracle"]
-    assert "Arm best: the checkpoint is chosen on 64 held-out rows of" in said["best"]
-    assert "the checkpoint is chosen" not in said["epochs"]
+    assert "Arm best: the best checkpoints, by held-out rows." in said["best"]
+    assert "best checkpoints" not in said["epochs"]
+
+
+def test_the_page_says_once_how_an_arm_selects(page: str) -> None:
+    assert "64 held-out rows of each task at most, the best of 4" in sections(page)["What was run"]
+    assert page.count("64 held-out rows") == 1
 
 
 def test_the_page_has_the_table_of_what_was_handed_over(page: str) -> None:
     below = sections(page)["Which checkpoint was handed over"]
-    assert "arm best: the checkpoint is chosen on 64 held-out rows" in below
+    assert "arm best: the best checkpoints, by held-out rows" in below
     assert "Other arms hand over the last." in below
 
 
 def test_without_such_an_arm_the_page_has_no_word_of_it() -> None:
     page = render(data(PLAIN, ended=False))
     assert "checkpoint is chosen" not in page
+    assert "best checkpoints" not in page
     assert "Which checkpoint was handed over" not in page
 
 
@@ -159,7 +165,7 @@ def test_a_primary_contrast_of_such_an_arm_says_so_beside_the_figure() -> None:
     primary = {"task": "lookup-pool", "target": "lookup-qa", "languages": ["bn", "sw"]}
     found = headline(data(PLAIN, BEST, primary=primary | {"arm": "best"}))
     assert found
-    assert found.remarks[0].startswith("Arm best: the checkpoint is chosen on 64 held-out rows of")
+    assert found.remarks[0] == "Arm best: the best checkpoints, by held-out rows."
 
 
 def test_the_terminal_says_it_below_each_curve() -> None:

@@ -122,3 +122,119 @@ def make_trivial(folder: Path, more: Mapping[str, str] | None = None) -> Path:
     work = {"ranks": RANKS, "claiming": CLAIMING, "execution": EXECUTION, "worker": WORKER}
     codes = {f"launch/{name}": code for name, code in work.items()}
     return plant(copy_checkout(folder), {**codes, **(more or {})})
+
+
+# A rank that comes to a place of this name first, while the place is watched, waits there: whoever
+# watches it can do to it, at this instant, what a fault does at one that nobody chooses.
+INSTANTS = """
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+FOLDER = Path({folder!r})
+
+
+def reach(name: str) -> None:
+    if not (FOLDER / f"{{name}}.watched").exists():
+        return
+    try:
+        (FOLDER / f"{{name}}.reached").touch(exist_ok=False)
+    except FileExistsError:
+        return
+    while not (FOLDER / f"{{name}}.released").exists():
+        time.sleep(0.02)
+"""
+# Updates that take some time, often saved: a training that can be met on its way.
+PLACES = {
+    "launch/execution": """
+
+from xtl.instants import reach
+
+_reported = Execution.progress
+
+
+def _slowly(self: Execution, step: int, total: int, values: Mapping[str, float]) -> None:
+    _reported(self, step, total, values)
+    if self.shard.stage == "evaluate" and self.ranks.first:
+        reach("evaluation")
+    elif self.shard.stage != "evaluate" and step:
+        time.sleep({slowly})
+
+
+Execution.progress = _slowly  # type: ignore[method-assign]
+""",
+    "train/settings": """
+
+EngineSettings.__init__.__defaults__ = (1.0,)
+""",
+    "train/checkpoint": """
+
+from xtl.instants import reach
+
+_saved, _committed = save, _commit
+
+
+def save(engine, folder, *rest, **options):
+    if dist.get_rank() == 0 and _tags(folder):
+        reach("saving")
+    _saved(engine, folder, *rest, **options)
+
+
+def _commit(folder, *rest):
+    if len(_tags(folder)) > 1:
+        reach("checkpoint")
+    _committed(folder, *rest)
+""",
+    "train/handover": """
+
+from xtl.instants import reach
+
+_weighed = _write_weights
+
+
+def _write_weights(*given):
+    found = _weighed(*given)
+    reach("hand-over")
+    return found
+""",
+    "launch/store": """
+
+from xtl.instants import reach
+
+_resulted = Store.write_result
+
+
+def _as_result(self: Store, result: Result) -> None:
+    reach(f"result-{{result.stage}}")
+    _resulted(self, result)
+
+
+Store.write_result = _as_result  # type: ignore[method-assign]
+""",
+}
+
+
+class Instants:
+    """The places of a checkout at which a rank can be met. `folder` is theirs alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True)
+
+    def plant(self, checkout: Path, slowly: float, more: Mapping[str, str]) -> Path:
+        """A checkout with these places, and `more` at the end of its modules; an update takes
+        `slowly` more seconds."""
+        text = INSTANTS.format(folder=str(self._folder))
+        (checkout / "xtl" / "instants.py").write_text(text, encoding="utf-8")
+        places = {name: code.format(slowly=slowly) for name, code in PLACES.items()}
+        return plant(plant(checkout, places), more)
+
+    def watch(self, name: str) -> None:
+        (self._folder / f"{name}.watched").touch()
+
+    def reached(self, name: str) -> bool:
+        return (self._folder / f"{name}.reached").exists()
+
+    def release(self, name: str) -> None:
+        (self._folder / f"{name}.released").touch()

@@ -1,4 +1,4 @@
-"""Every shard exactly once, whatever becomes of launchers and of slurmctld meanwhile.
+"""Every shard exactly once, whatever becomes of launchers meanwhile.
 
 The shards' own work is trivial here (checkouts.py), so that there is time for many of them.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 import signal
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +14,9 @@ from pathlib import Path
 import pytest
 
 from slurm.testbed import Testbed
-from tests.bench import Bench, until
+from tests.bench import Bench
 from tests.slurm.checkouts import DYING, LEASE, SBATCH, make_trivial
-from tests.slurm.conftest import MakeTestbed
-from tests.slurm.helpers import submit
-from tests.slurm.sweeps import claims, edit_manifest, jobs, on
+from tests.slurm.sweeps import claims, edit_manifest, on
 
 SEED = 20
 
@@ -82,47 +79,4 @@ def test_two_launchers_at_once_that_do_not_heed_one_another(
     bench = trivial(breakable, prepared, tmp_path, {"launch/lease": LEASE})
     launchers = [bench.start("sweep"), bench.start("sweep")]
     assert [launcher.wait() for launcher in launchers] == [0, 0]
-    assert_each_ran_once(bench)
-
-
-def test_slurmctld_restarted_while_jobs_wait(
-    breakable: Testbed, prepared: Bench, tmp_path: Path
-) -> None:
-    bench = trivial(breakable, prepared, tmp_path, {})
-    edit_manifest(bench, replicates=[1, 2])
-    blocker = submit(breakable, "sleep 600", "--nodes=4", "--exclusive")
-    launcher = bench.start("sweep")
-    until(lambda: bool(jobs(bench)))
-    breakable.stop_controller()
-    assert {shard["state"] for shard in bench.shards().values()} <= {"queued", "unknown", "missing"}
-    breakable.start_controller()
-    breakable.run("scancel", blocker)
-    output, _ = launcher.communicate()
-    assert launcher.returncode == 0, output
-    assert_each_ran_once(bench)
-
-
-@pytest.mark.long
-def test_slurmctld_restarted_while_jobs_run(
-    breakable: Testbed, prepared: Bench, tmp_path: Path
-) -> None:
-    bench = trivial(breakable, prepared, tmp_path, {})
-    launcher = bench.start("sweep")
-    until(lambda: len(claims(bench)) > 3)
-    breakable.stop_controller()
-    assert not {shard["state"] for shard in bench.shards().values()} & {"failed", "lost"}
-    time.sleep(3)
-    breakable.start_controller()
-    output, _ = launcher.communicate()
-    assert launcher.returncode == 0, output
-    assert_each_ran_once(bench)
-
-
-def test_a_cluster_without_accounting(
-    make_testbed: MakeTestbed, prepared: Bench, tmp_path: Path
-) -> None:
-    """squeue and our own files are all there is."""
-    bench = trivial(make_testbed(nodes=2, accounting=False), prepared, tmp_path, {})
-    edit_manifest(bench, replicates=[1, 2])
-    bench.sweep()
     assert_each_ran_once(bench)

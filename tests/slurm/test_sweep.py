@@ -39,8 +39,12 @@ def test_the_ranks_of_a_shard_ran_on_two_nodes(on_slurm: Bench, testbed: Testbed
     assert set(said.split()) == {"2|COMPLETED"}
 
 
-def test_children_were_submitted_behind_their_parents_jobs(on_slurm: Bench) -> None:
-    texts = [path.read_text(encoding="utf-8") for path in scripts(on_slurm)]
+def test_children_are_submitted_behind_their_parents_jobs(
+    testbed: Testbed, prepared: Bench, tmp_path: Path
+) -> None:
+    at_once = {"policy": {"canary": False}}
+    bench = on(testbed, prepared.copy(tmp_path), bundling="training", **at_once)
+    texts = json.loads(bench.run("sweep", "--dry-run", "--json").stdout)["scripts"]
     behind = [text for text in texts if "--dependency=afterok:" in text]
     assert behind
     assert all("--kill-on-invalid-dep=yes" in text for text in behind)
@@ -63,7 +67,8 @@ def test_a_dry_run_prints_the_scripts_and_submits_nothing(
     bench = on(testbed, prepared.copy(tmp_path), bundling="training")
     before = sorted(bench.folder.rglob("*"))
     said = json.loads(bench.run("sweep", "--dry-run", "--json").stdout)
-    assert sum(len(job) for job in said["jobs"]) == 9
+    assert sum(len(job) for job in (*said["jobs"], *said["held"])) == 9
+    assert said["held"], "the first of each kind goes ahead"
     assert all(text.startswith("#!/bin/bash") for text in said["scripts"])
     assert sorted(bench.folder.rglob("*")) == before
 
@@ -75,30 +80,6 @@ def test_slurm_says_when_each_kind_of_job_would_start(
     kinds = json.loads(bench.run("plan", "--test-only", "--json").stdout)["slurm"]
     assert sum(kind["jobs"] for kind in kinds) == 4
     assert all(kind["answer"].startswith("would start") for kind in kinds)
-
-
-def test_a_partition_that_the_cluster_lacks_is_said_before_anything_is_submitted(
-    testbed: Testbed, prepared: Bench, tmp_path: Path
-) -> None:
-    bench = on(testbed, prepared.copy(tmp_path), partition="moon")
-    done = bench.run("sweep")
-    assert done.returncode == 2
-    assert "partition: found moon, expected one that the cluster has" in done.stderr
-    assert not (bench.root / "batches").exists()
-
-
-def test_what_a_person_cancels_stays_cancelled(
-    breakable: Testbed, prepared: Bench, tmp_path: Path
-) -> None:
-    bench = on(breakable, prepared.copy(tmp_path))
-    launcher = bench.start("sweep")
-    until(lambda: bool(claims(bench)))
-    breakable.run("scancel", *jobs(bench))
-    output, _ = launcher.communicate()
-    assert launcher.returncode == 1, output
-    failed = [shard for shard in bench.shards().values() if shard["state"] == "failed"]
-    assert {shard["failure"]["cls"] for shard in failed} == {"cancelled"}
-    assert not any(shard["retry"] for shard in failed)
 
 
 def test_queued_shards_run_the_frozen_code_whatever_became_of_the_checkout(

@@ -181,22 +181,27 @@ def test_a_short_training_is_judged_after_each_update(
 @pytest.mark.parametrize(
     ("selection", "line"),
     [
-        ({}, "arms.0.selection.evaluations: found nothing, expected this key"),
-        ({"evaluations": 1}, "arms.0.selection.evaluations: found 1, expected greater than"),
-        ({"evaluations": 101}, "arms.0.selection.evaluations: found 101, expected less than"),
+        ({}, "arms.epochs.selection.evaluations: found nothing, expected this key"),
+        ({"evaluations": 1}, "arms.epochs.selection.evaluations: found 1, expected greater than"),
+        ({"evaluations": 101}, "arms.epochs.selection.evaluations: found 101, expected less than"),
         ({"evaluations": True}, "expected a whole number greater than 0"),
-        ({"evaluations": 5, "patience": 4}, "patience: found 4, expected at most 3"),
+        ({"evaluations": 5, "patience": 4}, "patience: found 4, expected at most 3: the first of"),
+        ({"evaluations": 2, "patience": 1}, "found 1, expected none beside 2 evaluations: the"),
         (
-            {"evaluations": 5, "patience": 2, "by": "oracle"},
-            "arms.0.selection.patience: found 2, expected none beside `by: oracle`",
+            {"evaluations": 5, "held_out": 100},
+            "arms.epochs.selection.held_out: found 100, expected it as `rows`, its name since",
         ),
         (
-            {"evaluations": 5, "held_out": 500, "by": "oracle"},
-            "arms.0.selection.held_out: found 500, expected none beside `by: oracle`",
+            {"evaluations": 5, "patience": 2, "by": "oracle"},
+            "arms.epochs.selection.patience: found 2, expected none beside `by: oracle`",
+        ),
+        (
+            {"evaluations": 5, "rows": 500, "by": "oracle"},
+            "arms.epochs.selection.rows: found 500, expected none beside `by: oracle`",
         ),
         (
             {"evaluations": 5, "by": "dev"},
-            "arms.0.selection.by: found 'dev', expected 'hold-out' or",
+            "arms.epochs.selection.by: found 'dev', expected 'hold-out' or",
         ),
     ],
 )

@@ -118,7 +118,7 @@ def test_each_evaluation_of_a_checkpoint_is_a_forward_pass_over_what_is_held_out
     small_manifest: Manifest, lock: Lock
 ) -> None:
     """A third of the FLOPs of forward and backward."""
-    found = judging(selecting(small_manifest, evaluations=4, held_out=300), lock)
+    found = judging(selecting(small_manifest, evaluations=4, rows=300), lock)
     pass_over = 300 * 60 * (6 * TRAINABLE + 12 * 12 * 384 * 60) / 3
     assert found == {
         "intermediate": pytest.approx(4 * pass_over), "target": pytest.approx(4 * pass_over),

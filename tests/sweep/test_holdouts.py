@@ -36,6 +36,32 @@ SHARING: dict[str, tuple[dict[str, Any], str]] = {
         "squad-v2 before squad-v1.1",
     ),
     "shuffled": ({"intermediate": [{"task": "mnli", "labels": "shuffled"}]}, "choose by noise"),
+    "translated before": (
+        {
+            "intermediate": [{"task": "mnli", "translated": {"data": "nli", "languages": ["de"]}}],
+            "training_data": {"nli": {"path": "nli/{language}.jsonl"}},
+            "targets": [{"task": "xnli"}],
+        },
+        "targets.xnli: found mnli+translated before mnli, of whose data it is a translation",
+    ),
+    "translated mixture before": (
+        {
+            "intermediate": [{"task": "anli+", "translated": {"data": "nli", "languages": ["de"]}}],
+            "training_data": {"nli": {"path": "nli/{language}.jsonl"}},
+            "targets": [{"task": "xnli"}],
+        },
+        "found anli++translated before mnli",
+    ),
+    "translated passages before": (
+        {
+            "intermediate": [
+                {"task": "squad-v2", "translated": {"data": "qa", "languages": ["de"]}}
+            ],
+            "training_data": {"qa": {"path": "qa/{language}.json"}},
+            "targets": [{"task": "xquad"}],
+        },
+        "found squad-v2+translated before squad-v1.1",
+    ),
     "translated": (
         {
             "intermediate": [
@@ -106,6 +132,29 @@ def test_one_other_language_of_a_task_is_no_second_reading_of_its_rows() -> None
     choice = {"task": "mnli", "translated": {"data": "nli", "languages": ["de"]}}
     data = {"nli": {"path": "nli/{language}.jsonl"}}
     assert make_plan(manifest(arms=[BEST], intermediate=[choice], training_data=data), None).shards
+    targets = [{"task": "tydiqa"}, {"task": "xnli", "after": ["qqp"]}]
+    choices = [choice, {"task": "qqp"}]
+    asked = {"intermediate": choices, "training_data": data, "targets": targets}
+    assert make_plan(manifest(arms=[BEST], **asked), None).shards
+
+
+def test_what_follows_no_training_has_nothing_translated_before_it() -> None:
+    changes, _ = SHARING["translated before"]
+    assert make_plan(manifest(arms=[BEST], sizes=[0], **changes), None).shards
+
+
+def test_what_a_plan_refuses_is_said_of_the_file_that_asks_for_it() -> None:
+    changes, said = SHARING["translated before"]
+    with pytest.raises(UserError) as refused:
+        make_plan(manifest(arms=[BEST], **changes), None, "my.yaml")
+    assert str(refused.value).startswith(f"my.yaml: {said}")
+
+
+def test_what_a_lock_lacks_is_said_of_the_lock() -> None:
+    found, lock = own("a", "b")
+    bare = lock.model_copy(update={"tables": {}})
+    with pytest.raises(UserError, match=r"^lock.json: found no "):
+        make_plan(found, bare, "my.yaml")
 
 
 def test_a_percentage_that_reaches_into_the_hold_out_is_no_size_of_its_own() -> None:

@@ -15,7 +15,7 @@ OWN = {"mnli": {"path": "mine.jsonl"}, "tydiqa": {"path": "mine.json"}}
 
 
 def locked(rows: int, held_out: int, **changes: Any) -> Plan:
-    selection = {"evaluations": 4, "held_out": held_out}
+    selection = {"evaluations": 4, "rows": held_out}
     arms = [{"name": "best", "fixed": "epochs", "selection": selection}]
     found = manifest(arms=arms, **changes)
     return make_plan(found, lock_for(found, rows=rows))
@@ -26,7 +26,7 @@ def test_half_of_the_rows_may_be_kept_out_and_no_more() -> None:
     with pytest.raises(UserError) as caught:
         locked(999, 500)
     assert str(caught.value) == (
-        "arms.best.selection.held_out: found 500, expected at most half of the 999 rows of tydiqa: "
+        "arms.best.selection.rows: found 500, expected at most half of the 999 rows of tydiqa: "
         "a smaller number, or more data"
     )
 
@@ -39,7 +39,7 @@ def test_a_target_too_small_to_keep_rows_out_of_is_named() -> None:
                     {
                         "name": "best",
                         "fixed": "epochs",
-                        "selection": {"evaluations": 4, "held_out": 2000},
+                        "selection": {"evaluations": 4, "rows": 2000},
                     }
                 ]
             ),
@@ -78,9 +78,7 @@ def test_a_target_takes_as_many_as_it_is_given_of_what_is_left() -> None:
 
 def test_data_of_one_s_own_are_not_counted_before_they_are_locked() -> None:
     found = manifest(
-        arms=[
-            {"name": "best", "fixed": "epochs", "selection": {"evaluations": 4, "held_out": 3000}}
-        ],
+        arms=[{"name": "best", "fixed": "epochs", "selection": {"evaluations": 4, "rows": 3000}}],
         training_data=OWN,
     )
     assert make_plan(found, None).shards

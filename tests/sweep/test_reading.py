@@ -70,9 +70,25 @@ def test_a_duplicate_replicate_is_refused() -> None:
     assert "replicates: found [1, 1], expected each entry once" in changed(replicates=[1, 1])
 
 
+def test_an_arm_s_name_that_stands_twice_is_named_and_the_arms_are_not_printed() -> None:
+    line = changed(arms=[{"name": "one", "fixed": fixed} for fixed in ("epochs", "updates")])
+    assert line == "m.yaml: arms: expected each entry once; one stands 2 times"
+
+
+def test_an_entry_goes_by_its_name_or_where_that_is_not_its_own_by_its_number() -> None:
+    """As in a plan's errors; numbers are from 0."""
+    bad = {"name": "b", "fixed": "updates", "updates": 0}
+    plain = {"name": "a", "fixed": "epochs"}
+    assert "arms.b.updates: found 0" in changed(arms=[plain, bad])
+    assert "arms.0.updates: found 0" in changed(arms=[bad, bad])
+    assert "arms.1.name: found 3" in changed(arms=[plain, bad | {"name": 3}])
+
+
 def test_a_language_that_the_target_lacks_is_named() -> None:
     line = changed(targets=[{"task": "lookup-qa", "languages": ["en", "yo"]}])
-    assert "targets.0.languages: found ['en', 'yo'], expected languages of lookup-qa" in line
+    assert (
+        "targets.lookup-qa.languages: found ['en', 'yo'], expected languages of lookup-qa" in line
+    )
 
 
 def test_a_negative_number_is_refused() -> None:
@@ -115,7 +131,10 @@ def test_a_primary_language_that_stands_twice_is_refused() -> None:
 @pytest.mark.parametrize("key", ["clip_norm", "learning_rate", "weight_decay", "epochs"])
 def test_a_number_that_is_not_finite_is_refused(key: str, number: float) -> None:
     line = changed(targets=[{"task": "lookup-qa", "training": {key: number}}])
-    assert line == f"m.yaml: targets.0.training.{key}: found {number}, expected a finite number"
+    assert (
+        line
+        == f"m.yaml: targets.lookup-qa.training.{key}: found {number}, expected a finite number"
+    )
 
 
 def test_an_infinite_margin_is_refused() -> None:
@@ -128,7 +147,9 @@ def test_windows_that_could_step_over_tokens_are_refused(training: dict[str, int
     line = changed(intermediate=[{"task": "lookup-pool", "training": training}])
     expected = f"expected less than max_length, {training.get('max_length', 128)}"
     stride = training.get("doc_stride", 64)
-    assert line == f"m.yaml: intermediate.0.training.doc_stride: found {stride}, {expected}"
+    assert (
+        line == f"m.yaml: intermediate.lookup-pool.training.doc_stride: found {stride}, {expected}"
+    )
 
 
 def test_sizes_above_0_need_an_intermediate_task() -> None:
@@ -267,7 +288,7 @@ def test_one_size_in_two_spellings_is_refused() -> None:
 
 def test_a_target_that_follows_nothing_is_refused() -> None:
     after = DATA["targets"][0] | {"after": []}
-    assert "targets.0.after" in changed(targets=[after])
+    assert "targets.lookup-qa.after" in changed(targets=[after])
 
 
 def test_passes_are_limited_only_where_updates_are_fixed() -> None:
@@ -376,7 +397,7 @@ def test_bucc_s_columns_are_known() -> None:
 def test_a_value_of_another_kind_is_refused_in_plain_words(
     change: dict[str, Any], words: str
 ) -> None:
-    assert changed(targets=[DATA["targets"][0] | change]) == f"m.yaml: targets.0.{words}"
+    assert changed(targets=[DATA["targets"][0] | change]) == f"m.yaml: targets.lookup-qa.{words}"
 
 
 def test_a_list_without_entries_is_refused_in_plain_words() -> None:
@@ -385,4 +406,6 @@ def test_a_list_without_entries_is_refused_in_plain_words() -> None:
 
 def test_a_cap_is_for_several_tasks() -> None:
     line = changed(intermediate=[DATA["intermediate"][0] | {"cap": 5}])
-    assert line == ("m.yaml: intermediate.0.cap: found 5 beside one task, expected it with `tasks`")
+    assert line == (
+        "m.yaml: intermediate.lookup-pool.cap: found 5 beside one task, expected it with `tasks`"
+    )

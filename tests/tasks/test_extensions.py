@@ -22,10 +22,11 @@ from xtl.sweep.places import DataName
 from xtl.tasks.catalogue import EVALUATION_SETS, METRICS, TARGETS, TASKS
 from xtl.tasks.entries import DatasetRef, EvaluationSet, Target, Task
 from xtl.tasks.entry_checks import faults
-from xtl.tasks.extensions import Catalogue, Extension, take_in
+from xtl.tasks.extensions import take_in
 from xtl.tasks.families import MAKERS, MODULES
 from xtl.tasks.forms import FORMS, LAYOUTS, Form
 from xtl.tasks.languages import LANGUAGES, Language
+from xtl.tasks.offers import Catalogue, Extension
 from xtl.tasks.schema import COLUMNS, problem
 
 TASK = replace(TASKS["mnli"], name="news")

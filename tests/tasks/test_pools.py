@@ -133,7 +133,7 @@ def test_the_class_of_each_row_is_kept_beside_the_tokens() -> None:
 
 def test_what_is_held_out_shares_no_paragraph_with_what_is_trained_on(pool: Pool) -> None:
     for seed in range(5):
-        trained, left = pool.subset(4, seed).tolist(), pool.held_out(4, seed).tolist()
+        trained, left = pool.subset(4, seed).tolist(), pool.held_out_after(4, seed).tolist()
         assert not set(trained) & set(left)
         several = {9, 10, 11, 12}
         assert not (set(trained) & several and set(left) & several)
@@ -145,36 +145,53 @@ PARAGRAPH = {9, 10, 11, 12}
 
 
 @given(st.integers(0, 13), st.integers(0, 5), st.sampled_from(["example", "paragraph"]))
-def test_what_is_kept_out_is_in_no_subset_nor_is_any_of_its_paragraphs(
+def test_what_is_held_out_is_in_no_subset_nor_is_any_of_its_paragraphs(
     pool: Pool, count: int, seed: int, by: By
 ) -> None:
-    kept = pool.kept_out(count, seed).tolist()
+    kept = pool.held_out(count, seed).tolist()
     left = pool.rows - len(kept)
-    largest = pool.subset(left, seed, by, kept_out=count).tolist()
+    largest = pool.subset(left, seed, by, held_out=count).tolist()
     assert len(kept) <= count
     assert sorted(kept + largest) == list(range(pool.rows))
     assert {*kept} >= PARAGRAPH or not {*kept} & PARAGRAPH
     for examples in range(left):
-        assert pool.subset(examples, seed, by, kept_out=count).tolist() == largest[:examples]
+        assert pool.subset(examples, seed, by, held_out=count).tolist() == largest[:examples]
     with pytest.raises(UserError, match=f"own: found {left} rows, expected {left + 1} or more"):
-        pool.subset(left + 1, seed, by, kept_out=count)
+        pool.subset(left + 1, seed, by, held_out=count)
+
+
+@given(st.integers(0, 13), st.integers(0, 5))
+def test_the_rows_to_judge_by_are_those_held_out_that_have_a_window(
+    pool: Pool, count: int, seed: int
+) -> None:
+    asked = pool.examples(pool.held_out(count, seed))
+    assert pool.rows_to_judge_by(count, seed) == len(asked)
+
+
+def test_where_rows_stand_alone_as_many_as_asked_are_judged_by(
+    mirror: Path, tokenizer_folder: Path
+) -> None:
+    rows = [{"sentence1": str(k % 20), "sentence2": "b", "label": 0} for k in range(30)]
+    pool = pool_of(mirror, rows, tokenizer_folder, family="sentence-pair")
+    for count in (5, 10, 11, 12, 30):  # ten rows stand there twice
+        assert pool.rows_to_judge_by(count, 1) == len(pool.held_out(count, 1))
 
 
 def test_what_is_left_keeps_its_order(pool: Pool) -> None:
-    kept = pool.kept_out(3, 1).tolist()
+    kept = pool.held_out(3, 1).tolist()
     for by in get_args(By):
         ranked = pool.subset(pool.rows, 1, by).tolist()
-        left = pool.subset(pool.rows - len(kept), 1, by, kept_out=3).tolist()
+        left = pool.subset(pool.rows - len(kept), 1, by, held_out=3).tolist()
         assert left == [row for row in ranked if row not in kept]
 
 
-def test_what_is_kept_out_is_the_same_whatever_the_order_of_the_rows(
+def test_what_is_held_out_is_the_same_whatever_the_order_of_the_rows(
     pool: Pool, mirror: Path, tokenizer_folder: Path
 ) -> None:
     rows = ROWS + SEVERAL
     backwards = pool_of(mirror, rows[::-1], tokenizer_folder)
     for seed in range(5):
-        there, here = backwards.kept_out(6, seed), pool.kept_out(6, seed)
+        there, here = backwards.held_out(6, seed), pool.held_out(6, seed)
         assert [rows[::-1][place]["id"] for place in there] == [rows[place]["id"] for place in here]
 
 
@@ -184,18 +201,18 @@ def test_without_paragraphs_keeping_rows_out_changes_no_subset_that_there_is_roo
     rows = [{"sentence1": str(k), "sentence2": "b", "label": int(k % 4 == 0)} for k in range(80)]
     pool = pool_of(mirror, rows, tokenizer_folder, family="sentence-pair")
     for seed in range(5):
-        whole, kept = pool.subset(80, seed).tolist(), pool.kept_out(20, seed).tolist()
+        whole, kept = pool.subset(80, seed).tolist(), pool.held_out(20, seed).tolist()
         assert kept == whole[60:]
         assert sum(rows[place]["label"] for place in kept) in (4, 5, 6)
-        assert pool.subset(60, seed, kept_out=20).tolist() == whole[:60]
+        assert pool.subset(60, seed, held_out=20).tolist() == whole[:60]
 
 
-def test_rows_that_are_equal_are_kept_out_together(mirror: Path, tokenizer_folder: Path) -> None:
+def test_rows_that_are_equal_are_held_out_together(mirror: Path, tokenizer_folder: Path) -> None:
     """Or what a checkpoint is chosen by would have been trained on."""
     rows = [{"sentence1": str(k % 20), "sentence2": "b", "label": 0} for k in range(40)]
     pool = pool_of(mirror, rows, tokenizer_folder, family="sentence-pair")
     for count in (5, 10):
-        kept = sorted(place % 20 for place in pool.kept_out(count, 1).tolist())
+        kept = sorted(place % 20 for place in pool.held_out(count, 1).tolist())
         assert len(kept) == count - count % 2
         assert kept[::2] == kept[1::2]
 
@@ -209,7 +226,7 @@ def test_a_pool_without_paragraphs_is_one_clear_line(mirror: Path, tokenizer_fol
     rows = [{"source_sentence": "Mto", "target_sentence": "River"}]
     pool = pool_of(mirror, rows, tokenizer_folder, family="retrieval", use="evaluate")
     assert pool.subset(1, seed=1).tolist() == [0]
-    assert pool.held_out(0, seed=1).tolist() == [0]
+    assert pool.held_out_after(0, seed=1).tolist() == [0]
     with pytest.raises(UserError, match="own: found no paragraphs, expected subset: example"):
         pool.subset(1, seed=1, by="paragraph")
 

@@ -21,7 +21,7 @@ from xtl.sweep.shard import Selection, TrainSpec
 from xtl.train.building import build
 from xtl.train.engine import Engine
 from xtl.train.mixture import examples_seed
-from xtl.train.selection import Examiner, Verdict, exams
+from xtl.train.selection import Validation, Validator, validation_sets
 from xtl.train.settings import EngineSettings
 from xtl.train.trainer import TrainJob
 from xtl.train.update import DivergedError, Updater
@@ -206,19 +206,19 @@ def exact(root: Path) -> dict[str, Any]:
     return scenes.outcome(choosing_job(root, f"exact-{ranks}", exact_spec(), settings))
 
 
-def judged(root: Path, stages: Sequence[int]) -> dict[str, list[Verdict]]:
+def judged(root: Path, stages: Sequence[int]) -> dict[str, list[Validation]]:
     """What the weights that each training starts with are worth, under each stage."""
     jobs = {"several tasks": several_tasks(root), "oracle": oracle(root)}
     return {name: [_judged(job, stage) for stage in stages] for name, job in jobs.items()}
 
 
-def _judged(job: TrainJob, stage: int) -> Verdict:
+def _judged(job: TrainJob, stage: int) -> Validation:
     settings = EngineSettings(dist.get_world_size(), stage, micro_batch=2)
     engine = Engine(build(job.spec, job.start_from), job.spec, settings)
-    given = exams(job.spec, job.pools, job.reported)
-    verdict = Examiner(engine, settings, given).judge(0)
+    given = validation_sets(job.spec, job.pools, job.reported)
+    validation = Validator(engine, settings, given).validate(0)
     engine.close()
-    return verdict
+    return validation
 
 
 def several_tasks(root: Path) -> TrainJob:

@@ -52,6 +52,9 @@ def life_of_a_training(root: Path) -> dict[str, Any]:
     }
     seen["groups"] = len(dist.distributed_c10d._world.pg_map)
     seen["engines"] = sum(type(each).__name__ == "DeepSpeedEngine" for each in gc.get_objects())
+    before = _tensors()
+    outcome(make_job(root, "zero 3", spec, EngineSettings(ranks=2, zero_stage=3, micro_batch=2)))
+    seen["left by ZeRO 3"] = _tensors() - before
     child = make_job(root, "child", make_spec(task="other"), SETTINGS, root / "whole" / "artifact")
     seen["child"] = outcome(child)
     saved = Diary(stop_at=4)
@@ -106,6 +109,12 @@ def engines(root: Path, ranks: int, ways: Sequence[tuple[int, int]]) -> dict[str
     those of each stage in bf16 start as they should."""
     ends = [_masters(root, ranks, stage, micro_batch) for stage, micro_batch in ways]
     return {"ends": ends, "starts": masters_at_the_start(root, sorted({way[0] for way in ways}))}
+
+
+def _tensors() -> int:
+    """How many there are in this process."""
+    gc.collect()
+    return sum(issubclass(type(each), Tensor) for each in gc.get_objects())
 
 
 def _masters(root: Path, ranks: int, stage: int, micro_batch: int) -> dict[str, Tensor]:

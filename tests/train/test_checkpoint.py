@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.train import worlds
+from tests.train import damage
 from tests.train.ranks import run_ranks
 
 pytestmark = pytest.mark.slow
@@ -16,7 +16,7 @@ Seen = dict[str, tuple[str | None, tuple[str, ...]]]
 
 @pytest.fixture(scope="module")
 def ranks(root: Path) -> list[Seen]:
-    return run_ranks(2, worlds.damaged_checkpoints, root)
+    return run_ranks(2, damage.damaged_checkpoints, root)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 
 from tests.train.trainings import make_part, make_spec
 from xtl.sweep.shard import TrainSpec
-from xtl.train.history import JUDGED_UPDATES, is_degenerate
+from xtl.train.history import LEAST_UPDATES, is_degenerate
 
 ONE = np.zeros(100, dtype=np.int64)
 TWO = np.tile([0, 1], 50)
@@ -29,7 +29,7 @@ def test_a_loss_that_never_fell_is_degenerate() -> None:
 
 
 def test_a_training_of_few_updates_is_not_judged_by_the_noise_of_its_batches() -> None:
-    assert not is_degenerate(spec(), ONE, FLAT[: JUDGED_UPDATES - 1])
+    assert not is_degenerate(spec(), ONE, FLAT[: LEAST_UPDATES - 1])
 
 
 def test_of_several_tasks_one_that_was_learnt_is_enough() -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.distributed import HashStore  # type: ignore[attr-defined]
 
 from tests.train import scenes
 from xtl.errors import ConfigurationError
-from xtl.train.distributed import compute_deterministically, device_index
+from xtl.model.device import device_index
+from xtl.train.distributed import compute_deterministically, require_gpus_apart
 
 
 @pytest.mark.parametrize(
@@ -60,3 +62,17 @@ def test_a_users_own_workspace_for_cublas_stays(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
     compute_deterministically()
     assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
+
+
+def test_two_ranks_that_see_one_gpu_are_told_so() -> None:
+    store = HashStore()
+    for rank, gpu in enumerate(["a of n1", "b of n1", "a of n1"]):
+        store.set(str(rank), gpu)
+    with pytest.raises(ConfigurationError, match=r"found ranks 0 and 2 on one GPU \(a of n1\)"):
+        require_gpus_apart(store, 1, 3, "b of n1")
+
+
+def test_ranks_with_a_gpu_each_go_on() -> None:
+    store = HashStore()
+    store.set("0", "a of n1")
+    require_gpus_apart(store, 1, 2, "b of n1")

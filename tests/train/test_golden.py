@@ -58,5 +58,5 @@ def test_what_is_selected_and_handed_over_is_the_same(
     kept, tolerance = golden.kept(name), golden.RUNS[name].tolerance
     assert runs[name]["weights"] == pytest.approx(kept["weights"], rel=tolerance), OTHER_RESULTS
     assert runs[name]["selected"] == kept["selected"], OTHER_RESULTS
-    for verdict, expected in zip(runs[name]["verdicts"], kept["verdicts"], strict=True):
-        assert verdict == pytest.approx(expected, rel=tolerance), OTHER_RESULTS
+    for validation, expected in zip(runs[name]["validations"], kept["validations"], strict=True):
+        assert validation == pytest.approx(expected, rel=tolerance), OTHER_RESULTS

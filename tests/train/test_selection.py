@@ -14,9 +14,9 @@ from torch import Tensor
 from tests.train import choosing
 from tests.train.ranks import run_ranks, start_ranks
 from xtl.model.heads import read_head
-from xtl.train.selection import Verdict, best
+from xtl.train.selection import Validation, best
 
-KEPT = ("updates", "selected", "verdicts", "final_loss", "mean_loss", "useful_tokens",
+KEPT = ("updates", "selected", "validations", "final_loss", "useful_tokens",
         "artifact_digest")  # fmt: skip
 """What a training comes to, however often it is interrupted."""
 
@@ -61,20 +61,20 @@ def test_it_takes_the_very_same_updates_as_one_that_is_not_judged(life: dict[str
         assert losses == plain[: life[name]["updates"]]
 
 
-def test_every_verdict_is_logged_beside_its_update(life: dict[str, Any]) -> None:
+def test_every_validation_is_logged_beside_its_update(life: dict[str, Any]) -> None:
     logged = [
-        Verdict(update, values["selection/accuracy"], values["selection/loss"])
+        Validation(update, values["selection/accuracy"], values["selection/loss"])
         for update, values in enumerate(life["whole"]["values"], start=1)
         if "selection/accuracy" in values
     ]
-    assert [asdict(each) for each in logged] == list(life["whole"]["verdicts"])
+    assert [asdict(each) for each in logged] == list(life["whole"]["validations"])
     assert [each.update for each in logged] == [2, 4, 6, 8, 10, 12, 14]
 
 
 def test_the_best_is_what_held_out_rows_say_it_is(life: dict[str, Any]) -> None:
     """They agree with what is learnt up to `TURN`, and with nothing after it."""
     whole = life["whole"]
-    found = [Verdict(**each) for each in whole["verdicts"]]
+    found = [Validation(**each) for each in whole["validations"]]
     assert whole["updates"] == choosing.UPDATES
     assert choosing.TURN <= whole["selected"] == best(found).update < choosing.UPDATES - 2
     assert found[0].loss > best(found).loss < found[-1].loss
@@ -105,12 +105,12 @@ def handed_over(artifact: Path) -> dict[str, Tensor]:
 def test_a_training_ends_when_its_patience_does(life: dict[str, Any]) -> None:
     early, whole = life["early"], life["whole"]
     assert early["updates"] == early["selected"] + 2 * choosing.PATIENCE < choosing.UPDATES
-    assert early["verdicts"] == whole["verdicts"][: early["updates"] // 2]
+    assert early["validations"] == whole["validations"][: early["updates"] // 2]
     assert early["artifact_digest"] == whole["artifact_digest"]
 
 
 def test_stopped_after_every_update_and_resumed_it_ends_the_same(life: dict[str, Any]) -> None:
-    """Before, at and after the best; so patience is not begun anew, and no verdict is lost."""
+    """Before, at and after the best; so patience is not begun anew, and no validation is lost."""
     *stopped, last = life["pieces"]
     assert [each["updates"] for each in stopped] == list(range(1, life["early"]["updates"]))
     assert [each["resumed_from"] for each in stopped] == list(range(len(stopped)))
@@ -118,7 +118,7 @@ def test_stopped_after_every_update_and_resumed_it_ends_the_same(life: dict[str,
 
 
 def test_the_last_two_and_the_best_they_need_are_kept(life: dict[str, Any]) -> None:
-    found = [Verdict(**each) for each in life["early"]["verdicts"]]
+    found = [Validation(**each) for each in life["early"]["validations"]]
     tags = life["spoilt last"]["tags"]
 
     def needed(update: int) -> set[int]:
@@ -171,14 +171,14 @@ def test_one_rank_and_two_stop_at_the_same_update_and_select_the_same(root: Path
     together, _ = run_ranks(2, choosing.exact, root)
     for name in ("updates", "selected"):
         assert alone[name] == together[name] < choosing.UPDATES
-    for one, other in zip(alone["verdicts"], together["verdicts"], strict=True):
+    for one, other in zip(alone["validations"], together["validations"], strict=True):
         assert one == pytest.approx(other, abs=1e-5)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("rank", [0, 1])
 @pytest.mark.parametrize("step", [7, 8, 9, 11])
-def test_killed_between_verdict_and_checkpoint_it_ends_the_same(
+def test_killed_between_validation_and_checkpoint_it_ends_the_same(
     tmp_path: Path, model_folder: Path, step: int, rank: int
 ) -> None:
     """Before, at and after the best."""

@@ -117,7 +117,7 @@ def test_phases_add_up_over_updates_and_through_a_checkpoint() -> None:
         "seconds/forward": 1.0,
         "seconds/step": 0.5,
     }
-    resumed = History.of({"verdicts": [], "phases": {**history.phases}})
+    resumed = History.of({"validations": [], "phases": {**history.phases}})
     resumed.spend({"forward": 2.0})
     assert resumed.phases == {"forward": 3.0, "step": 0.5}
 

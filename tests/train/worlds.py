@@ -1,9 +1,9 @@
-"""Trainings that another number of ranks takes over, or refuses to; and damaged checkpoints."""
+"""Trainings that another number of ranks takes over, or refuses to."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +13,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from tests.train import mixed, scenes
-from tests.train.trainings import Diary, make_job, make_spec
+from tests.train.damage import cut, loaded
+from tests.train.trainings import Diary, make_job
 from xtl.errors import ConfigurationError
 from xtl.sweep.shard import Precision
 from xtl.train import checkpoint
@@ -225,66 +226,8 @@ def _torn(job: TrainJob, root: Path) -> tuple[str | None, tuple[str, ...]]:
     """What is loaded where a part of its only checkpoint is cut short."""
     folder = root / "torn"
     on_rank_zero(partial(shutil.copytree, job.checkpoints, folder))
-    on_rank_zero(lambda: _cut(next(folder.glob("step-*/*rank_1*"))))
+    on_rank_zero(lambda: cut(next(folder.glob("step-*/*rank_1*"))))
     engine, _ = _engine(job)
-    seen = _loaded(engine, folder, job.layout)
+    seen = loaded(engine, folder, job.layout)
     engine.close()
     return seen
-
-
-def _cut(victim: Path) -> None:
-    victim.write_bytes(victim.read_bytes()[:-1])
-
-
-# -- damage ------------------------------------------------------------------------------------
-def damaged_checkpoints(root: Path) -> dict[str, tuple[str | None, tuple[str, ...]]]:
-    """Each kind of damage to the newer of two checkpoints: what was loaded, and what was not."""
-    job = make_job(root, "sound", make_spec(), scenes.EACH_UPDATE)
-    train(job, Diary(stop_at=3))
-    engine, _ = _engine(job)
-    seen = {}
-    for name, damage in DAMAGES.items():
-        folder = root / name
-        on_rank_zero(partial(_damaged_copy, job, folder, damage))
-        seen[name] = _loaded(engine, folder, job.layout)
-    other = checkpoint.Layout(2, 1, "another parent")
-    seen["start"] = _loaded(engine, job.checkpoints, other)
-    engine.close()
-    return seen
-
-
-def _loaded(
-    engine: Engine, folder: Path, layout: checkpoint.Layout
-) -> tuple[str | None, tuple[str, ...]]:
-    """After how many updates what was loaded is, and what was passed over."""
-    resumed = checkpoint.load(engine, folder, layout)
-    updates = None if resumed.state is None else str(len(resumed.state["losses"]))
-    return updates, resumed.passed_over
-
-
-def _damaged_copy(job: TrainJob, folder: Path, damage: Callable[[Path], Any]) -> None:
-    shutil.copytree(job.checkpoints, folder)
-    damage(folder / "step-000003")
-
-
-def _alter(tag: Path) -> None:
-    victim = next(tag.glob("mp_rank*"))
-    content = bytearray(victim.read_bytes())
-    content[len(content) // 2] ^= 1
-    victim.write_bytes(content)
-
-
-def _unmark(folder: Path) -> None:
-    for marker in folder.glob("step-*/COMPLETE.json"):
-        marker.unlink()
-
-
-DAMAGES: dict[str, Callable[[Path], Any]] = {
-    "untouched": lambda tag: None,
-    "unmarked": lambda tag: (tag / "COMPLETE.json").unlink(),
-    "torn marker": lambda tag: (tag / "COMPLETE.json").write_text('{"files"'),
-    "part missing": lambda tag: next(tag.glob("*rank_1*")).unlink(),
-    "part truncated": lambda tag: _cut(next(tag.glob("*rank_1*"))),
-    "altered": _alter,
-    "both gone": lambda tag: _unmark(tag.parent),
-}

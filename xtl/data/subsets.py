@@ -72,7 +72,7 @@ def ranking(
     return _order(ranks) if strata is None else _stratified(_order(ranks), np.asarray(strata))
 
 
-def held_out(
+def held_out_after(
     ranked: Indices, groups: Sequence[str] | Sequence[bytes], examples: int
 ) -> Indices:  # fmt: skip
     """What can be tuned on while the ranking's first `examples` rows are trained on.
@@ -86,7 +86,7 @@ def held_out(
     return np.array(left, dtype=np.int64)
 
 
-def kept_out(
+def held_out(
     ranked: Indices, groups: Sequence[str] | Sequence[bytes], count: int
 ) -> Indices:  # fmt: skip
     """What a checkpoint can be chosen by, whatever is trained on of the rest: the last ranked rows,

@@ -19,6 +19,7 @@ from xtl.data.subsets import Indices, sampled
 from xtl.errors import UserError
 from xtl.evaluate import checkpoint, forward
 from xtl.evaluate.sequences import DistinctSequences
+from xtl.model.device import device
 from xtl.sweep.shard import EvaluateSpec
 from xtl.tasks.families import evaluable_family
 from xtl.tasks.family import Asked, EvaluableFamily, Prediction, Row
@@ -110,7 +111,7 @@ def asked_places(spec: EvaluateSpec, pool: Pool) -> Indices | None:
     """The places, in a language's rows, of those that the spec asks; None: all, in their order."""
     held = spec.held_out
     if held is not None:
-        return pool.held_out(held.after, held.subset_seed, held.subset)
+        return pool.held_out_after(held.after, held.subset_seed, held.subset)
     if spec.examples is not None and spec.examples < pool.rows:
         return sampled(pool.rows, spec.examples)
     return None
@@ -151,16 +152,16 @@ def _plain(rows: Any) -> list[Row]:
 
 def _reader(job: EvaluateJob, kind: EvaluableFamily) -> tuple[forward.Reader, tuple[str, ...]]:
     """What reads sequences, and the names of its head's classes."""
-    device = forward.device()
+    where = device()
     encoder = checkpoint.load_encoder(job.checkpoint, kind, job.spec)
     hidden_size, head = encoder.config.hidden_size, None
     labels: tuple[str, ...] = ()
     if kind.needs_head:
         head, labels = checkpoint.load_head(job.checkpoint, job.spec, job.head_task, hidden_size)
         require_classes(job.spec, labels)
-        head.to(device)
+        head.to(where)
     pad = next(iter(job.pools.values())).pad
-    return forward.Reader(kind, nn.Module.to(encoder, device), head, pad, device), labels
+    return forward.Reader(kind, nn.Module.to(encoder, where), head, pad, where), labels
 
 
 def require_classes(spec: EvaluateSpec, head_labels: tuple[str, ...]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,6 @@ from torch import Tensor, nn
 from xtl.errors import UserError
 from xtl.evaluate.batches import Batch, Sequences, batches, pieces, shares
 from xtl.tasks.family import EvaluableFamily
-from xtl.train.distributed import device_index
 
 Floats = NDArray[np.float32]
 
@@ -126,18 +124,6 @@ def position() -> tuple[int, int]:
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank(), dist.get_world_size()
     return 0, 1
-
-
-def device() -> torch.device:
-    """This rank's GPU where there are any (also made current, which NCCL needs), else the CPU.
-
-    UserError where a node has more ranks than GPUs.
-    """
-    if not torch.cuda.is_available():
-        return torch.device("cpu")
-    index = device_index(int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count())
-    torch.cuda.set_device(index)
-    return torch.device("cuda", index)
 
 
 def _read(reader: Reader, sequences: Sequences, batch: Batch) -> dict[int, Floats]:

@@ -15,12 +15,17 @@ _PATIENCE_S = 30.0  # a result of another node may be that late on a network fil
 
 def claim_shard(store: Store, submission: Submission, shard: str, attempt: int) -> tuple[str, int]:
     """Rank 0's decision: `skip` what is done, `run` the attempt that was claimed, `yield` to who
-    has it, or leave `early`, without a try used up, where a parent is not there."""
+    has it, or leave without a try used up: `early` where a parent is not there, `paused` where the
+    whole sweep is, `cancelled` where a person has cancelled this job."""
     if _is_done(store, submission, shard):
         return "skip", attempt
+    if store.submissions.cancelled(submission.name) is not None:
+        return "cancelled", attempt
+    if store.pauses.current():
+        return "paused", attempt
     if not _parents_are_there(store, shard):
         return "early", attempt
-    claim = _make_claim(submission, shard, attempt)
+    claim = _make_claim(store, submission, shard, attempt)
     earlier = store.attempt(shard, attempt)
     while earlier and earlier.claim.job == claim.job and earlier.claim.restarts < claim.restarts:
         claim = claim.model_copy(update={"attempt": claim.attempt + 1})  # this job, requeued
@@ -66,7 +71,7 @@ def _is_needed(store: Store, submission: Submission, shard: str) -> bool:
     )
 
 
-def _make_claim(submission: Submission, shard: str, attempt: int) -> Claim:
+def _make_claim(store: Store, submission: Submission, shard: str, attempt: int) -> Claim:
     return Claim(
         shard=shard,
         attempt=attempt,
@@ -77,6 +82,8 @@ def _make_claim(submission: Submission, shard: str, attempt: int) -> Claim:
         device=_device(),
         world_size=submission.ranks,
         micro_batch=submission.micro_batch,
+        halvings=submission.halvings,
+        stage=store.read_shard(shard).stage,
         deterministic=submission.deterministic,
         versions=versions(),
         commit=submission.commit,

@@ -46,6 +46,7 @@ class Drafts:
         for shard in bundle.members:
             self.store.write_shard(self.plan.shards[shard])
         zero_stage, micro_batch = self._engine(bundle)
+        fitting = max(1, micro_batch >> bundle.halvings)
         submission = Submission(
             name=self._free_name(bundle),
             sweep=self.plan.sweep,
@@ -55,7 +56,8 @@ class Drafts:
             batch=batch,
             ranks=self.ranks,
             zero_stage=zero_stage,
-            micro_batch=micro_batch,
+            micro_batch=fitting,
+            halvings=bundle.halvings,
             deterministic=self.deterministic,
             minutes=minutes,
             signal_seconds=signal_seconds,
@@ -67,13 +69,13 @@ class Drafts:
         return submission if self.store.submissions.write(submission) else None
 
     def _engine(self, bundle: Bundle) -> tuple[int, int]:
-        """What a shard's checkpoint was made with, where there is one: to go on from it, bit for
-        bit, takes the same."""
+        """ZeRO stage, and micro-batch before it is halved: what a shard's checkpoint was made with,
+        where there is one, as to go on from it, bit for bit, takes the same."""
         for shard in bundle.members:
             for attempt in self.store.attempts(shard)[::-1]:
                 earlier = self.store.submissions.find(attempt.claim.submission)
                 if attempt.saved and earlier:
-                    return earlier.zero_stage, earlier.micro_batch
+                    return earlier.zero_stage, earlier.micro_batch << earlier.halvings
         return self.fit.zero_stage, self.fit.micro_batch
 
     def _free_name(self, bundle: Bundle) -> str:

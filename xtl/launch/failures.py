@@ -1,78 +1,108 @@
-"""Failures: from evidence to a class, and from a class to what is done about it. Pure."""
+"""Failures: from evidence to the root cause, and what two of them have in common. Pure."""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 from xtl.errors import ConfigurationError, UserError
 from xtl.launch.records import Attempt, Failure, FailureClass
+from xtl.launch.signatures import class_of_raised, match
 
-RETRIES: dict[FailureClass, int] = {
-    "communication": 2,
-    "node": 2,
-    "host-oom": 1,
-    "unknown": 2,
-}
-"""How often a class is tried again by itself. Absent: never, a person looks at it first."""
+SILENT = "rank 0 ended without a word"
 
-PATIENCE: dict[FailureClass, int] = {"preempted": 10, "time-limit": 3}
-"""Resumed without limit while steps advance: one at least of so many attempts must get further."""
-
-_STORAGE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.ESTALE})
-_STORAGE_WORDS = ("no space left", "quota exceeded", "stale file handle")
-_CASCADE = ("connection closed", "connection reset", "gloo", "nccl", "socket", "broken pipe")
-_GPU_MEMORY = "out of memory"
+_STORAGE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.ESTALE, errno.EREMOTEIO})
 
 
 def classify_exception(error: BaseException) -> FailureClass:
     """The class of what a rank raised."""
-    text = str(error).lower()
-    if type(error).__name__ == "DivergedError":
-        return "diverged"
     if isinstance(error, UserError):
         return "configuration" if isinstance(error, ConfigurationError) else "data"
-    if type(error).__name__ == "DamagedError":
-        return "node"  # what was written and checked there reads otherwise: again, elsewhere
     if isinstance(error, MemoryError):
         return "host-oom"
-    if "OutOfMemory" in type(error).__name__ or ("cuda" in text and _GPU_MEMORY in text):
-        return "gpu-oom"
-    full = any(word in text for word in _STORAGE_WORDS)  # torch and safetensors wrap the errno
-    if full or (isinstance(error, OSError) and error.errno in _STORAGE):
+    if isinstance(error, OSError) and error.errno in _STORAGE:  # whatever language it says it in
         return "storage"
-    lost = isinstance(error, (ConnectionError, RuntimeError))
-    if lost and any(word in text for word in _CASCADE):
-        return "communication"
-    return "code"
+    return class_of_raised(type(error).__name__, str(error))
+
+
+def blames_hardware(error: BaseException) -> bool:
+    """Whether what a rank raised names its own node's hardware, by CUDA's or the kernel's words."""
+    found = match(str(error))
+    node = classify_exception(error) == "node"
+    return node and found is not None and (found.cls, found.weight) == ("node", "machine")
 
 
 def root_cause(noted: Sequence[Failure]) -> Failure | None:
-    """The first failure that is no echo: a person's word, then a rank's own, then the scheduler's
-    (which has no rank), and last a lost connection, which is a cascade of another rank's end."""
+    """The first failure that is no echo: a person's word, then a rank's own, then what its logs
+    say, then the scheduler's, then by which signal a task ended; then a lost connection, which is a
+    cascade of another rank's end, and last what nobody could explain."""
+    return min(noted, key=_order, default=None)
 
-    def echo(failure: Failure) -> int:
-        cascade = 2 if failure.cls == "communication" else int(failure.rank is None)
-        return -1 if failure.cls == "cancelled" else cascade
 
-    return min(noted, key=echo, default=None)
+def _order(failure: Failure) -> int:
+    if failure.cls == "cancelled":
+        return 0
+    if failure.cls == "communication":
+        return 5
+    if failure.cls == "unknown":
+        return 4 if in_logs(failure) else 6
+    if in_logs(failure):
+        return 2
+    return 3 if failure.rank is None else 1
+
+
+def in_logs(failure: Failure) -> bool:
+    """Whether it was found in a log; else a rank or the scheduler has noted it."""
+    return "_log." in failure.file
 
 
 def failure_of(attempt: Attempt, noted: Sequence[Failure]) -> Failure:
-    """Why an attempt that is over did not finish. Unknown stays unknown."""
+    """Why an attempt that is over did not finish, with all further evidence as its facts. Unknown
+    stays unknown."""
     own = attempt.end.failure if attempt.end else None
-    root = root_cause([*noted, own] if own else noted)
+    every = [*noted, own] if own else list(noted)
+    root, facts = root_cause(every), _facts(every)
     if attempt.end and attempt.end.status == "stopped" and not (root and root.cls == "cancelled"):
         line = f"asked to stop, saved at step {attempt.end.step}"
-        return Failure(cls=attempt.end.cause, line=line)
-    if root and (root.cls != "communication" or attempt.end):
-        return root
-    silent = "rank 0 ended without a word"
-    return Failure(cls="unknown", line=f"{silent}; {root.line}" if root else silent)
+        return Failure(cls=attempt.end.cause, line=line, facts=facts)
+    unsaid = root is None or root.cls == "communication" or _order(root) == 6
+    if root and (attempt.end or not unsaid):
+        file = _where(root, every)
+        return root.model_copy(update={"file": file, "facts": facts})
+    lines = [SILENT, *([root.line] if root else [])]
+    node = next((failure.node for failure in every if failure.node), "")
+    return Failure(cls="unknown", line="; ".join(lines), node=node, facts=facts)
 
 
-def retried(cls: FailureClass, failures: Sequence[FailureClass], advanced: bool) -> bool:
-    """Whether a shard whose counted failures are `failures`, the last of `cls`, runs again."""
-    if cls in PATIENCE:
-        return advanced
-    return failures.count(cls) <= RETRIES.get(cls, 0)
+def _facts(noted: Iterable[Failure]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(fact for failure in noted for fact in failure.facts))
+
+
+def _where(root: Failure, noted: Iterable[Failure]) -> str:
+    """Where the root's line stands: what a rank has noted is in its log as well."""
+    same = (failure for failure in noted if in_logs(failure) and failure.line == root.line)
+    return next((failure.file for failure in same), root.file)
+
+
+# What stays as it is, and what differs between two shards of one fault: the first that fits counts.
+_KEPT = (
+    r"(?P<kept>errno \d+|signal \d+|exit code \d+|exit \d+:\d+|error \d{3}:|\bxid \([^)]*\): \d+)"
+)
+_PATH = r"[\w.+@=~-]*(?:/[\w.+@=~-]+)+/?"
+_ID = r"0x[0-9a-f]+|\b(?=\d*[a-f])(?=[a-f]*\d)[0-9a-f]{7,}(?:-[0-9a-f]{4,})*\b"
+_NUMBER = r"\d+(?:\.\d+)*(?:e[+-]?\d+)?(?: ?[kmgt]i?b\b| ?bytes\b)?"
+_ADDRESS = re.compile(r"\((?:pci:)?[0-9a-f:.]+\)", re.IGNORECASE)
+
+
+def fingerprint(failure: Failure) -> str:
+    """Class and root line without what differs between shards: numbers, addresses, paths, ids,
+    hosts, ranks. Equal for one fault on two shards; errors, signals and Xids keep their numbers."""
+    node = [rf"(?<![\w-]){re.escape(failure.node)}(?![\w-])"] if failure.node else []
+    variable = "|".join([_KEPT, _PATH, *node, _ID, _NUMBER])
+
+    def plain(found: re.Match[str]) -> str:
+        return _ADDRESS.sub("#", found["kept"] or "#")
+
+    line = re.sub(variable, plain, failure.line, flags=re.IGNORECASE)
+    return f"{failure.cls}: {' '.join(line.split())}"

@@ -5,22 +5,28 @@ Every step starts from the disk, so a launcher can die at any instant and anothe
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from xtl.errors import UserError
+from xtl.launch.breaker import pause_for
 from xtl.launch.code import Frozen, ensure, foresee
 from xtl.launch.drafts import Drafts
 from xtl.launch.lease import Lease
+from xtl.launch.nodes import to_exclude
 from xtl.launch.observe import Observation, settle
+from xtl.launch.pauses import has_room
 from xtl.launch.reconcile import Decision, decide
+from xtl.launch.records import Pause
 from xtl.launch.session import Session
 from xtl.launch.slurm.client import SlurmSilentError
 from xtl.launch.slurm.scheduler import SlurmScheduler
 from xtl.launch.slurm.unattended import Left, is_reconciler, leave_behind
 from xtl.launch.slurm.waves import Wave
-from xtl.launch.states import State
+from xtl.launch.states import Evidence, State
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,9 @@ class Look:
     leading: bool  # False: another launcher submits, this one follows
     over: bool
     said: str = ""  # what the scheduler has to say against it
+    pause: Pause | None = None  # why nothing is submitted
+    held: int = 0  # jobs that wait for the first of their kind
+    did: tuple[str, ...] = ()  # a line for each job mended and each node left out
 
 
 @dataclass
@@ -56,33 +65,79 @@ class Launcher:
         return ensure(self.session.store)
 
     def decide(self) -> tuple[Observation, dict[str, State], Decision]:
-        session = self.session
+        session, profile = self.session, self.session.profile
         observation, known = session.look()
-        bundling, ahead = session.profile.bundling, session.scheduler.ahead
-        return (
-            observation,
+        decision = decide(
+            session.plan,
             known,
-            decide(session.plan, known, observation.evidence, bundling, ahead),
+            observation.evidence,
+            profile.bundling,
+            session.scheduler.ahead,
+            profile.policy,
+            self._pause(known, observation.evidence),
         )
+        return observation, known, decision
+
+    def _pause(self, known: Mapping[str, State], evidence: Mapping[str, Evidence]) -> Pause | None:
+        """The one that is on, or that what is seen calls for. Writes nothing."""
+        pauses, now = self.session.store.pauses, time.time()
+        same = self.session.profile.policy.same_failure
+        return pauses.current() or pause_for(known, evidence, pauses.lifted(), same, now)
 
     def step(self) -> Look:
         """One look and what follows from it. Cheap enough for every second."""
         leading = self.lease.hold()
         observation, known, decision = self.decide()
         scheduler = self.session.scheduler
+        did: list[str] = []
         if leading:
             settle(self.session.store, observation)
             if observation.ended:
                 observation, known, decision = self.decide()
+            did = self._guard(observation, known, decision)
             for shard in decision.releases:
                 self.session.store.release_artifact(shard)
             if decision.bundles:
                 drafts = self._drafts(self.frozen.folder, self.frozen.code.commit)
                 sent = scheduler.submit(drafts, decision.bundles, observation)
                 self.submitted += sum(len(submission.shards) for submission in sent)
-        over = not observation.alive and not decision.bundles
-        said = scheduler.said or _stuck(observation)
-        return Look(observation, known, self.submitted, leading, over, said)
+        over = not (observation.alive or decision.bundles or decision.waits)
+        return Look(
+            observation,
+            known,
+            self.submitted,
+            leading,
+            over,
+            said=scheduler.said or _stuck(observation),
+            pause=decision.pause,
+            held=len(decision.held),
+            did=tuple(did),
+        )
+
+    def _guard(
+        self, seen: Observation, known: Mapping[str, State], decision: Decision
+    ) -> list[str]:
+        """Before anything is submitted: nodes that evidence names are left out, jobs that would
+        wait for ever mended, and a pause begun, or ended where there is room again."""
+        session, store, now = self.session, self.session.store, time.time()
+        hours = session.profile.policy.exclude_hours
+        blamed = to_exclude(known, seen.evidence, store.nodes.all(), hours, now)
+        for entry in blamed:
+            store.nodes.exclude(entry)
+        did = [f"node {entry.node} is left out: {entry.line}" for entry in blamed]
+        if isinstance(session.scheduler, SlurmScheduler):
+            did += session.scheduler.mend(store, seen)
+        if decision.pause:
+            store.pauses.begin(decision.pause)
+            self._go_on(decision.pause, now)
+        return did
+
+    def _go_on(self, pause: Pause, now: float) -> None:
+        """End a pause for want of room, if there is room."""
+        store = self.session.store
+        rested = pause.cause == "storage" and not store.pauses.rest_s(pause, now)
+        if rested and has_room(store.root, self.session.checkpoint_bytes):
+            store.pauses.lift()
 
     def scripts(self, decision: Decision, seen: Observation) -> list[str]:
         """The sbatch scripts of what was decided, written nowhere; none where Slurm runs nothing.
@@ -102,15 +157,16 @@ class Launcher:
         except SlurmSilentError as error:
             raise UserError(f"Slurm does not answer: {error}") from None
 
-    def leave_behind(self, only_itself: bool = False) -> Left:
-        """Have the next step taken by a job of its own; `only_itself`: only from such a job."""
+    def leave_behind(self, only_itself: bool = False, soon: bool = False) -> Left:
+        """Have the next step taken by a job of its own; `only_itself`: only from such a job;
+        `soon`: not when those before it end, but when they have begun."""
         scheduler, session = self.session.scheduler, self.session
         if not isinstance(scheduler, SlurmScheduler):
             return Left(None, "there is no Slurm")
         if only_itself and not is_reconciler(session.store, session.plan):
             return Left(None, "it was asked for by a person")
         folder, look = self.frozen.folder, lambda: session.look()[0]  # with what was just submitted
-        return leave_behind(scheduler, session.store, session.plan, folder, look)
+        return leave_behind(scheduler, session.store, session.plan, folder, look, soon)
 
     def _drafts(self, code: Path, commit: str) -> Drafts:
         session = self.session

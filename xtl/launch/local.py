@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,20 +41,8 @@ class OwnSessionExecutor(LocalExecutor):
 
     def start(self, command: str) -> LocalJob[Any]:
         """Run `command` on every rank."""
-        tasks = self.parameters["tasks_per_node"]
-        environment = {
-            **os.environ,
-            **self.variables,
-            "SUBMITIT_LOCAL_NTASKS": str(tasks),
-            "SUBMITIT_LOCAL_COMMAND": command,
-            "SUBMITIT_LOCAL_TIMEOUT_S": str(60 * self.parameters["timeout_min"]),
-            "SUBMITIT_LOCAL_SIGNAL_DELAY_S": "60",
-            "SUBMITIT_LOCAL_NODEID": "0",
-            "SUBMITIT_LOCAL_JOB_NUM_NODES": "1",
-            "SUBMITIT_STDERR_TO_STDOUT": "",
-            "SUBMITIT_LOCAL_WITH_SHELL": "",
-            "SUBMITIT_EXECUTOR": "local",
-        }
+        tasks, minutes = self.parameters["tasks_per_node"], self.parameters["timeout_min"]
+        environment = {**os.environ, **self.variables, **controlled(command, tasks, minutes)}
         process = subprocess.Popen(
             [sys.executable, "-m", "xtl.launch.controller", str(self.folder)],
             env=environment,
@@ -96,25 +84,12 @@ class LocalScheduler:
     def _start(self, store: Store, submission: Submission) -> None:
         executor = OwnSessionExecutor(store.submissions.folder(submission.name) / "submitit")
         executor.folder.mkdir(parents=True, exist_ok=True)
-        executor.variables = self._variables(store.root, submission)
+        executor.variables = variables(store.root, submission, self.threads)
         executor.update_parameters(tasks_per_node=submission.ranks, timeout_min=_WEEK_MIN)
         task = ["xtl.launch.task", str(store.root.resolve()), "submission", submission.name]
         job = executor.start(shlex.join([sys.executable, "-u", "-m", *task]))
         self._children.append(job)
         store.submissions.write_job(submission.name, Job(id=job.job_id, host=socket.gethostname()))
-
-    def _variables(self, root: Path, submission: Submission) -> dict[str, str]:
-        return {
-            **_devices(submission),
-            **environment_for((root / submission.code).resolve(), os.environ.get("PYTHONPATH", "")),
-            SUBMISSION_VARIABLE: _mark(root, submission.name),
-            "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": str(_free_port()),
-            "OMP_NUM_THREADS": str(self.threads),
-            "TOKENIZERS_PARALLELISM": "false",
-            "HF_HUB_OFFLINE": "1",
-            "HF_DATASETS_OFFLINE": "1",
-        }
 
     def look(self, store: Store, submissions: Sequence[Submission]) -> dict[str, Sight]:
         """By the mark that every process of a job carries, controller or rank. A job whose launcher
@@ -127,6 +102,37 @@ class LocalScheduler:
             else _unseen(submission, store.submissions.job(submission.name))
             for submission in submissions
         }
+
+
+def controlled(command: str, tasks: int, minutes: int) -> dict[str, str]:
+    """What submitit's controller reads, and the ranks that it starts with `command`."""
+    return {
+        "SUBMITIT_LOCAL_NTASKS": str(tasks),
+        "SUBMITIT_LOCAL_COMMAND": command,
+        "SUBMITIT_LOCAL_TIMEOUT_S": str(60 * minutes),
+        "SUBMITIT_LOCAL_SIGNAL_DELAY_S": "60",
+        "SUBMITIT_LOCAL_NODEID": "0",
+        "SUBMITIT_LOCAL_JOB_NUM_NODES": "1",
+        "SUBMITIT_STDERR_TO_STDOUT": "",
+        "SUBMITIT_LOCAL_WITH_SHELL": "",
+        "SUBMITIT_EXECUTOR": "local",
+    }
+
+
+def variables(root: Path, submission: Submission, threads: int) -> dict[str, str]:
+    """What a job on this machine is given: its GPUs and code, where its ranks meet, and `threads`
+    of each; nothing is fetched."""
+    return {
+        **_devices(submission),
+        **environment_for((root / submission.code).resolve(), os.environ.get("PYTHONPATH", "")),
+        SUBMISSION_VARIABLE: _mark(root, submission.name),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(_free_port()),
+        "OMP_NUM_THREADS": str(threads),
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_OFFLINE": "1",
+        "HF_DATASETS_OFFLINE": "1",
+    }
 
 
 def _devices(submission: Submission) -> dict[str, str]:
@@ -153,6 +159,27 @@ def _unseen(submission: Submission, job: Job | None) -> Sight:
         starting = time.time() - submission.created < _SUBMITTING_S
         return Sight(liveness="unknown" if starting else "gone")
     return Sight(liveness="gone" if job.host == socket.gethostname() else "unknown")
+
+
+def processes_of(root: Path, names: Collection[str]) -> dict[str, list[psutil.Process]]:
+    """What runs here of these submissions: controllers, and where one is dead, its ranks."""
+    marks = {_mark(root, name): name for name in names}
+    found: dict[str, list[psutil.Process]] = {name: [] for name in names}
+    for process in psutil.process_iter():
+        if name := marks.get(_mark_of(process) or ""):
+            found[name].append(process)
+    return {
+        name: [entry for entry in entries if _runs(entry, "xtl.launch.controller")]
+        or [entry for entry in entries if _runs(entry, "xtl.launch.task")]
+        for name, entries in found.items()
+    }
+
+
+def _runs(process: psutil.Process, module: str) -> bool:
+    try:
+        return module in process.cmdline()
+    except (psutil.Error, OSError):
+        return False
 
 
 def _mark(root: Path, name: str) -> str:

@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from xtl.launch.records import Attempt, Failure, FalseStart, Job, Submission
+from xtl.launch.records import Failure, FalseStart, Job, Submission
 from xtl.launch.sight import Liveness, Sight
 from xtl.launch.states import SILENCE_LIMIT_S, Evidence
 from xtl.launch.store import Store
+from xtl.launch.words import false_start, keep_words, words_on
 from xtl.sweep.plan import Plan
 
 Look = Callable[[Sequence[Submission]], Mapping[str, Sight]]
@@ -35,10 +36,16 @@ def observe(store: Store, plan: Plan, look: Look, now: float) -> Observation:
         sight = sights[entry.name]
         if sight.liveness == "unknown" and sight.asked and _silent(store, entry, now):
             sights[entry.name] = replace(sight, liveness="lost")
+        if sight.failure and sight.failure.cls == "cancelled" and _is_given_up(store, entry):
+            sights[entry.name] = replace(sight, failure=None, dropped=True)
+        if store.submissions.cancelled(entry.name) is not None:  # said for each shard: see _word
+            sights[entry.name] = replace(sights[entry.name], failure=None, dropped=True)
     alive = [entry for entry in submissions if sights[entry.name].liveness in ("alive", "unknown")]
     ended = [entry for entry in submissions if sights[entry.name].liveness in ("gone", "lost")]
     waiting = _waiting(store, alive)
-    evidence = {shard: _evidence(store, shard, sights, waiting.get(shard)) for shard in plan.shards}
+    evidence = {
+        shard: _evidence(store, shard, sights, waiting.get(shard), now) for shard in plan.shards
+    }
     return Observation(evidence, alive, ended, sights)
 
 
@@ -53,14 +60,43 @@ def settle(store: Store, observation: Observation) -> None:
     for submission in observation.ended:
         sight = observation.sights[submission.name]
         claimed = _claimed(store, submission)
-        for shard, number in claimed if sight.failure else ():
+        for shard, number in claimed:
             attempt = store.attempt(shard, number)
-            if sight.failure and attempt and _unfinished(attempt):
-                store.note_failure(shard, number, sight.failure)
-        left = store.submissions.has_left(submission.name) and not sight.failure
+            if attempt:
+                word = _word(store, submission.name, shard, sight)
+                keep_words(store, shard, attempt, word, sight, time.time())
+        _note_cancelled(store, submission, dict(claimed))
+        told = sight.failure is not None and sight.failure.cls != "unknown"
+        left = store.submissions.has_left(submission.name) and not told
         if not (claimed or sight.dropped or left):
             _note_false_start(store, submission, sight)
         store.submissions.close(submission.name)
+
+
+def _word(store: Store, submission: str, shard: str, sight: Sight) -> Failure | None:
+    """Why a shard that its job had begun did not finish: a person's word before the scheduler's.
+    Who shared the job with what was meant goes on by itself, as if preempted."""
+    meant = store.submissions.cancelled(submission)
+    if meant is None:
+        return sight.failure
+    if shard in meant:
+        return Failure(cls="cancelled", line="a person cancelled it while it ran", node=sight.node)
+    return Failure(cls="preempted", line="a person cancelled its job, for other shards' sake")
+
+
+def _note_cancelled(store: Store, submission: Submission, claimed: Mapping[str, int]) -> None:
+    """What a person cancelled before its job came to it."""
+    for shard, attempt in submission.shards:
+        meant = shard in (store.submissions.cancelled(submission.name) or ())
+        if meant and shard not in claimed and store.result(shard) is None:
+            line = "a person cancelled it while it waited"
+            start = FalseStart(cls="cancelled", line=line, attempt=attempt, time=time.time())
+            store.note_false_start(shard, submission.name, start)
+
+
+def _is_given_up(store: Store, entry: Submission) -> bool:
+    """Cancelled by a launcher, or as one of a job's shards that a person meant others of."""
+    return store.submissions.is_given_up(entry.name)
 
 
 def _waiting(store: Store, alive: list[Submission]) -> dict[str, str]:
@@ -84,7 +120,7 @@ def _silent(store: Store, submission: Submission, now: float) -> bool:
 
 
 def _evidence(
-    store: Store, shard: str, sights: Mapping[str, Sight], waiting: str | None
+    store: Store, shard: str, sights: Mapping[str, Sight], waiting: str | None, now: float
 ) -> Evidence:
     ahead = sights[waiting] if waiting else None
     if not store.shard(shard).is_dir():
@@ -97,7 +133,7 @@ def _evidence(
         result=store.result(shard),
         artifact=store.artifact_digest(shard),
         attempts=attempts,
-        noted=_noted(store, shard, last, sight),
+        noted=words_on(store, shard, last, sight, now) if last else (),
         heartbeat=store.heartbeat(shard, number) if last else None,
         job=_job(store, last.claim.submission, sight) if last else None,
         waiting=waiting is not None,
@@ -107,25 +143,11 @@ def _evidence(
     )
 
 
-def _noted(
-    store: Store, shard: str, last: Attempt | None, sight: Sight | None
-) -> tuple[Failure, ...]:
-    """Why the latest attempt did not finish, by its ranks and by the scheduler."""
-    if last is None or not _unfinished(last):
-        return ()
-    noted = store.noted_failures(shard, last.claim.attempt)
-    return (*noted, sight.failure) if sight and sight.failure else tuple(noted)
-
-
 def _job(store: Store, submission: str, sight: Sight | None) -> Liveness:
     """One that was submitted after we asked is unknown, never gone."""
     if sight:
         return sight.liveness
     return "gone" if store.submissions.is_closed(submission) else "unknown"
-
-
-def _unfinished(attempt: Attempt) -> bool:
-    return attempt.end is None or attempt.end.status != "done"
 
 
 def _claimed(store: Store, submission: Submission) -> list[tuple[str, int]]:
@@ -141,9 +163,7 @@ def _claimed(store: Store, submission: Submission) -> list[tuple[str, int]]:
 
 def _note_false_start(store: Store, submission: Submission, sight: Sight) -> None:
     """A job that ended before it began: its first shard's, or what a person cancelled all of it."""
-    said = _last_words(store, submission) or "it left no word"
-    line = f"job {submission.name} ended before it began: {said}"
-    failure = sight.failure or Failure(cls="unknown", line=line)
+    failure = false_start(store, submission, sight, _last_words(store, submission))
     without = [entry for entry in submission.shards if store.result(entry[0]) is None]
     for shard, attempt in without if failure.cls == "cancelled" else without[:1]:
         start = FalseStart(**failure.model_dump(), attempt=attempt, time=time.time())

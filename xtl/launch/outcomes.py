@@ -22,7 +22,7 @@ def training_summary(outcome: TrainOutcome) -> TrainingSummary:
         final_loss=outcome.final_loss,
         useful_tokens=outcome.useful_tokens,
         selected=outcome.selected,
-        verdicts=tuple((each.update, each.accuracy, each.loss) for each in outcome.verdicts),
+        verdicts=tuple((each.update, each.accuracy, each.loss) for each in outcome.validations),
         skipped=outcome.skipped,
         seconds={"updates": outcome.seconds} | dict(outcome.phases),
         utilisation=outcome.utilisation,

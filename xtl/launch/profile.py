@@ -13,7 +13,9 @@ from pydantic import Field, ValidationError, model_validator
 
 from xtl.errors import UserError
 from xtl.launch.machine import cores, gpus
-from xtl.launch.profile_fields import Environment, Gib, Line, MailType, Minutes, Word
+from xtl.launch.policy import Policy
+from xtl.launch.profile_fields import Environment, Gib, Line, Word
+from xtl.launch.profile_parts import Limits, Mail, Reconcile, Times
 from xtl.sweep.bundles import Bundling
 from xtl.sweep.fields import Keys, Positive
 from xtl.sweep.forecast import Layout, Rates
@@ -21,39 +23,6 @@ from xtl.sweep.reading import explain
 
 PROFILES = Path(__file__).parents[2] / "slurm" / "profiles"
 UNTHROTTLED = 64  # jobs at once, where a profile sets no limit: for the forecast
-
-
-class Times(Keys):
-    """A job's time limit by the stage of its shards, in minutes."""
-
-    intermediate: Minutes
-    target: Minutes
-    evaluate: Minutes
-
-
-class Mail(Keys):
-    """Whom Slurm writes to, and when."""
-
-    user: Word
-    type: MailType = "FAIL"
-
-
-class Limits(Keys):
-    """What one sweep may take; null: what the cluster allows."""
-
-    at_once: Positive | None = None  # tasks of each array that run at once
-    submitted: Positive | None = None  # of all the user's jobs in the queue
-
-
-class Reconcile(Keys):
-    """The one-CPU job that goes on with a sweep whose launcher is gone."""
-
-    enabled: bool = True
-    time: Minutes = 30
-    partition: Word | None = None  # null: the profile's
-    account: Word | None = None  # null: the profile's
-    qos: Word | None = None  # null: the profile's, or the default in a partition of its own
-    memory_gib: Gib = 2.0
 
 
 class Profile(Keys):
@@ -66,6 +35,7 @@ class Profile(Keys):
     cache: str | None = None
     device_tflops: Annotated[float, Field(gt=0)]
     start_seconds: Annotated[float, Field(ge=0)]
+    policy: Policy = Policy()
 
     @abstractmethod
     def slots_for(self, ranks: int) -> int:

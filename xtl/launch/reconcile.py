@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from xtl.launch.states import Evidence, State, todo
+from xtl.launch.canary import hold_back
+from xtl.launch.policy import MORE_MEMORY, Policy, halvings, host_ooms
+from xtl.launch.records import Pause
+from xtl.launch.states import USUAL, Evidence, State, todo, tries_of
 from xtl.sweep.bundles import Bundling, make_bundles
 from xtl.sweep.plan import Plan
 
@@ -13,10 +16,13 @@ from xtl.sweep.plan import Plan
 @dataclass(frozen=True)
 class Bundle:
     """What one job is to run: (shard id, the attempt that it may claim), parents first, and the
-    parents that other jobs have yet to bring."""
+    parents that other jobs have yet to bring. `halvings`: how often its batches are halved;
+    `memory`: of host memory, by how much more it asks for than the profile says."""
 
     shards: tuple[tuple[str, int], ...]
     after: frozenset[str] = frozenset()
+    halvings: int = 0
+    memory: float = 1.0
 
     @property
     def members(self) -> list[str]:
@@ -25,10 +31,23 @@ class Bundle:
 
 @dataclass(frozen=True)
 class Decision:
-    """What to do now: bundles to submit (best first), artifacts that no planned child needs."""
+    """What to do now: bundles to submit (best first), artifacts that no planned child needs.
+
+    `held`: what waits until the first of its kind has passed its first updates; `pause`: why
+    nothing is submitted.
+    """
 
     bundles: tuple[Bundle, ...]
     releases: tuple[str, ...]
+    held: tuple[Bundle, ...] = ()
+    pause: Pause | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is something to submit later, without a person's word."""
+        if self.pause:
+            return self.pause.cause == "storage"
+        return bool(self.held)
 
 
 def decide(
@@ -37,14 +56,20 @@ def decide(
     evidence: Mapping[str, Evidence],
     bundling: Bundling,
     ahead: bool = False,
+    policy: Policy = USUAL,
+    pause: Pause | None = None,
 ) -> Decision:
     """`ahead`: the scheduler can hold a job back until the parents of its shards are there."""
+    releases = tuple(_releases(plan, known, evidence))
+    if pause:
+        return Decision((), releases, pause=pause)
     wanted = todo(plan, known, evidence, ahead)
-    bundles = tuple(
+    bundles = [
         _bundle(plan, members, wanted, known, evidence)
         for members in make_bundles(plan, wanted, bundling)
-    )
-    return Decision(bundles, tuple(_releases(plan, known, evidence)))
+    ]
+    held = hold_back(plan, known, evidence, bundles) if policy.canary else ()
+    return Decision(tuple(entry for entry in bundles if entry not in held), releases, tuple(held))
 
 
 def _bundle(
@@ -61,7 +86,9 @@ def _bundle(
         if parent in wanted or known[parent].name != "done"
     }
     shards = tuple((shard, _next_attempt(evidence[shard])) for shard in members)
-    return Bundle(shards, frozenset(pending))
+    tries = [tries_of(evidence[shard]) for shard in members]
+    more = max(map(host_ooms, tries))
+    return Bundle(shards, frozenset(pending), max(map(halvings, tries)), MORE_MEMORY**more)
 
 
 def _next_attempt(evidence: Evidence) -> int:

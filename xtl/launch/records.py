@@ -8,6 +8,7 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from xtl.files import read_json
+from xtl.sweep.shard import Stage
 
 R = TypeVar("R", bound="Record")
 
@@ -35,12 +36,18 @@ class Record(BaseModel):
 
 
 class Failure(Record):
-    """A class with its evidence: the root-cause line, and where it stands."""
+    """A class with its evidence: the root-cause line, and where it stands.
+
+    `file`: `path:number`, relative to the sweep's folder; `node`: the one that the evidence names,
+    or that it ran on; `facts`: further evidence, a short line each.
+    """
 
     cls: FailureClass
     line: str
     file: str = ""
     rank: int | None = None
+    node: str = ""
+    facts: tuple[str, ...] = ()
 
 
 class FalseStart(Failure):
@@ -62,6 +69,8 @@ class Claim(Record):
     device: str
     world_size: int
     micro_batch: int
+    halvings: int = 0  # of the batch, by earlier ends in gpu-oom
+    stage: Stage | None = None
     deterministic: bool = False
     versions: dict[str, str]
     commit: str
@@ -98,6 +107,31 @@ class Heartbeat(Record):
     total: int
     saved: int = 0  # the step of its last checkpoint
     metric: float | None = None
+
+
+class Pause(Record):
+    """Why a sweep submits nothing, and its queued jobs leave. `storage` ends by itself when there
+    is room; `repeated`, the same failure of several shards, by a person's word.
+
+    `shards`: which failed so, at which attempt.
+    """
+
+    cause: Literal["storage", "repeated"]
+    line: str
+    fingerprint: str = ""
+    shards: dict[str, int] = Field(default_factory=dict)
+    since: float
+
+
+class ExcludedNode(Record):
+    """A node that no job is sent to until `until`, for what a log of that attempt says of it."""
+
+    node: str
+    line: str
+    shard: str
+    attempt: int
+    since: float
+    until: float
 
 
 class Artifact(Record):
@@ -138,7 +172,7 @@ class Result(Record):
 
     shard: str
     name: str
-    stage: Literal["intermediate", "target", "evaluate"]
+    stage: Stage
     attempt: int
     parents: dict[str, str]  # parent id → digest of the artifact that was read
     artifact: Artifact | None = None
@@ -162,6 +196,7 @@ class Submission(Record):
     ranks: int
     zero_stage: int
     micro_batch: int
+    halvings: int = 0  # that are in micro_batch; an evaluation's batches are halved as often
     deterministic: bool = False
     minutes: int = 0  # its time limit; 0: none
     signal_seconds: int = 0  # before that limit it is told to stop

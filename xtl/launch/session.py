@@ -32,6 +32,7 @@ from xtl.launch.states import State, states
 from xtl.launch.store import Store
 from xtl.launch.tokens import Tokens
 from xtl.sweep.fit import Fit, fit
+from xtl.sweep.forecast import checkpoint_bytes
 from xtl.sweep.lock import Lock
 from xtl.sweep.manifest import Manifest
 from xtl.sweep.plan import Plan, make_plan
@@ -59,7 +60,7 @@ class Session:
 
     @cached_property
     def plan(self) -> Plan:
-        return make_plan(self.manifest, self.lock)
+        return make_plan(self.manifest, self.lock, str(self.manifest_path))
 
     @cached_property
     def scheduler(self) -> Scheduler:
@@ -97,7 +98,7 @@ class Session:
 
     def look(self) -> tuple[Observation, dict[str, State]]:
         observation = observe(self.store, self.plan, self._ask, time.time())
-        return observation, states(self.plan, observation.evidence)
+        return observation, states(self.plan, observation.evidence, self.profile.policy)
 
     @property
     def said(self) -> str:
@@ -126,6 +127,11 @@ class Session:
         model = (self.lock or provisional_lock(self.manifest)).model
         shards = self.plan.shards.values()
         return fit(model, self.manifest.engine, shards, memory, "gpu" if on_gpus else "cpu")
+
+    @property
+    def checkpoint_bytes(self) -> int:
+        """Of one checkpoint of a training: what must be free before a paused sweep goes on."""
+        return checkpoint_bytes(self.plan, (self.lock or provisional_lock(self.manifest)).model)
 
     def require_runnable(self) -> None:
         """Before anything is submitted. Raises UserError where this cannot run, here or at all."""

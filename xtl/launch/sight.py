@@ -10,6 +10,8 @@ from xtl.launch.records import Failure
 Liveness = Literal["alive", "gone", "unknown", "lost"]
 """`unknown`: nobody can be asked about the job; `lost`: and it has been silent for too long."""
 
+Remedy = Literal["release", "cancel"]
+
 
 @dataclass(frozen=True)
 class Sight:
@@ -21,8 +23,10 @@ class Sight:
     node: str = ""  # where it runs or ran
     asked: bool = True  # False: the scheduler did not answer, so absence proves nothing
     failure: Failure | None = None  # what the scheduler alone knows of a bad end
+    facts: tuple[str, ...] = ()  # its account of an end: state, exit codes, signals
     dropped: bool = False  # ended by the scheduler before it began: no try was used up
     stuck: bool = False  # it waits, and will for ever unless somebody acts
+    remedy: Remedy | None = None  # what ends that, where the launcher may do it
     job: str = ""  # its id, by which a job whose launcher died is found again
 
     @property

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from xtl.launch.failures import PATIENCE, failure_of, retried
-from xtl.launch.records import Attempt, Failure, FailureClass, Heartbeat, Result
+from xtl.launch.failures import failure_of
+from xtl.launch.policy import Policy, Tries, outlook
+from xtl.launch.records import Attempt, Failure, Heartbeat, Result
 from xtl.launch.sight import Liveness, Sight
 from xtl.sweep.plan import Plan
 from xtl.sweep.shard import Shard
@@ -16,11 +17,14 @@ StateName = Literal[
     "done", "running", "queued", "missing", "blocked", "stale", "unknown", "lost", "failed"
 ]
 
+USUAL = Policy()
 SILENCE_LIMIT_S = 900.0
 LOST_RULE = (
     f"nobody knows its job, and no heartbeat for {SILENCE_LIMIT_S / 60:.0f} minutes: "
     "taken for lost, to run again (the old attempt can no longer write)"
 )
+_LEFT_ALONE = "left alone until its job is known again, or lost by the rule"
+_AGAIN = "submitted again"
 
 
 @dataclass(frozen=True)
@@ -47,23 +51,28 @@ class State:
     name: StateName
     failure: Failure | None = None
     retry: bool = False  # failed, and to be tried again by itself
+    outlook: str = ""  # what will be done about it, in words
     parent: str | None = None  # blocked by this one, by its name for people
     degenerate: bool = False
 
 
-def states(plan: Plan, evidence: Mapping[str, Evidence]) -> dict[str, State]:
+def states(
+    plan: Plan, evidence: Mapping[str, Evidence], policy: Policy = USUAL
+) -> dict[str, State]:
     """Every shard's state, parents before children."""
     found: dict[str, State] = {}
     for shard in plan.shards.values():
         own = evidence.get(shard.id, Evidence())
-        state = _own_state(shard, own, evidence)
+        state = _own_state(shard, own, evidence, policy)
         if state.name in ("missing", "stale") or state.retry:
             state = _blocked(shard, plan, found) or state
         found[shard.id] = state
     return found
 
 
-def _own_state(shard: Shard, own: Evidence, evidence: Mapping[str, Evidence]) -> State:
+def _own_state(
+    shard: Shard, own: Evidence, evidence: Mapping[str, Evidence], policy: Policy
+) -> State:
     """A valid result is the proof of done, unless the shard was started again after it."""
     fresh = own.result is not None and _fresh(shard, own.result, own, evidence)
     again = _started_after(own)
@@ -73,7 +82,7 @@ def _own_state(shard: Shard, own: Evidence, evidence: Mapping[str, Evidence]) ->
     if active:
         return active
     if again or own.result is None:
-        unfinished = _without_result(own)
+        unfinished = _without_result(own, policy)
         if unfinished.name == "failed" or own.result is None:
             return unfinished
     return State("done" if fresh else "stale")
@@ -99,9 +108,9 @@ def _active(own: Evidence) -> State | None:
         if own.job == "alive":
             return State("queued" if own.sight and own.sight.waits else "running")
         if own.job == "unknown":
-            return State("unknown")
+            return State("unknown", outlook=_LEFT_ALONE)
         if own.job == "lost":
-            return State("lost", failure=Failure(cls="unknown", line=LOST_RULE))
+            return State("lost", failure=Failure(cls="unknown", line=LOST_RULE), outlook=_AGAIN)
     return State("queued") if own.waiting else None
 
 
@@ -114,23 +123,33 @@ def _fresh(shard: Shard, result: Result, own: Evidence, evidence: Mapping[str, E
     return not (result.artifact and own.artifact) or own.artifact == result.artifact.digest
 
 
-def _without_result(own: Evidence) -> State:
+def _without_result(own: Evidence, policy: Policy) -> State:
     """Failed, with what is done about it, or missing. Jobs that never began count as tries."""
-    tries = _since_the_last_that_ended_well(own)
+    failure, tries = last_failure(own), tries_of(own)
+    if failure is None:
+        return State("missing")
+    what = outlook(failure, tries, policy)
+    return State("failed", failure=failure, retry=what.again, outlook=what.words)
+
+
+def last_failure(own: Evidence) -> Failure | None:
+    """Of a shard whose last try that counts ended badly."""
+    counted = _since_the_last_that_ended_well(own)
     if own.false_starts:
-        last, starts = own.false_starts[-1], [start.cls for start in own.false_starts]
-        return State("failed", failure=last, retry=retried(last.cls, starts, _begun(starts)))
-    if tries and not _ended_well(tries[-1]):
-        failure = failure_of(tries[-1], own.noted)
-        classes = [*(failure_of(entry, ()).cls for entry in tries[:-1]), failure.cls]
-        advances = _stalls(tries, classes) < PATIENCE.get(failure.cls, 1)
-        return State("failed", failure=failure, retry=retried(failure.cls, classes, advances))
-    return State("missing")
+        return own.false_starts[-1]
+    if counted and not _ended_well(counted[-1]):
+        return failure_of(counted[-1], own.noted)
+    return None
 
 
-def _begun(starts: list[FailureClass]) -> bool:
-    """Of jobs that never began: whether that may still be bad luck."""
-    return starts.count(starts[-1]) <= PATIENCE.get(starts[-1], 0)
+def tries_of(own: Evidence) -> Tries:
+    """What of its past counts against its budgets."""
+    counted = [entry for entry in _since_the_last_that_ended_well(own) if not _ended_well(entry)]
+    classes = [
+        failure_of(entry, own.noted if entry is counted[-1] else ()).cls for entry in counted
+    ]
+    starts = tuple(start.cls for start in own.false_starts)
+    return Tries(tuple(counted), tuple(classes), starts)
 
 
 def _ended_well(attempt: Attempt) -> bool:
@@ -146,25 +165,14 @@ def _since_the_last_that_ended_well(own: Evidence) -> list[Attempt]:
     return counted[well[-1] + 1 :]
 
 
-def _stalls(attempts: list[Attempt], classes: list[FailureClass]) -> int:
-    """How many attempts ended as the last one did since one of them last got further than all
-    before: one may end before its first save, and an evaluation never saves."""
-    best, stalls = -1, 0
-    for attempt, cls in zip(attempts, classes, strict=True):
-        if attempt.saved > best:
-            best, stalls = attempt.saved, 0
-        elif cls == classes[-1]:
-            stalls += 1
-    return stalls
-
-
 def _blocked(shard: Shard, plan: Plan, found: Mapping[str, State]) -> State | None:
     for parent in shard.parents:
         theirs = found[parent]
         if theirs.name == "blocked":
             return theirs
         if theirs.name in ("failed", "unknown") and not theirs.retry:
-            return State("blocked", parent=plan.shards[parent].name)
+            name = plan.shards[parent].name
+            return State("blocked", parent=name, outlook=f"goes on by itself when {name} is done")
     return None
 
 

@@ -11,6 +11,8 @@ from pydantic import ValidationError
 
 from xtl.errors import UserError
 from xtl.files import create_once, names_in, read_json, write_whole
+from xtl.launch.nodes import Nodes
+from xtl.launch.pauses import Pauses
 from xtl.launch.records import (
     Attempt,
     Claim,
@@ -33,6 +35,8 @@ class Store:
         self.root = root
         self.submissions = Submissions(root / "submissions")
         self.batches = Batches(root / "batches")
+        self.pauses = Pauses(root)
+        self.nodes = Nodes(root / "nodes")
 
     # -- places ------------------------------------------------------------------------------
     @property
@@ -185,9 +189,10 @@ class Store:
     def heartbeat(self, shard: str, attempt: int) -> Heartbeat | None:
         return read_record(self._attempt(shard, attempt) / "heartbeat.json", Heartbeat)
 
-    def note_failure(self, shard: str, attempt: int, failure: Failure) -> None:
-        """Kept for each rank, and for the scheduler: the root cause is chosen when it is read."""
-        who = "scheduler" if failure.rank is None else f"rank{failure.rank}"
+    def note_failure(self, shard: str, attempt: int, failure: Failure, who: str = "") -> None:
+        """Kept for each rank, for the scheduler and for the logs (`who`): the root cause is chosen
+        when it is read."""
+        who = who or ("scheduler" if failure.rank is None else f"rank{failure.rank}")
         path = self._attempt(shard, attempt) / f"failure-{who}.json"
         write_whole(path, failure.model_dump_json(indent=1))
 

@@ -5,11 +5,13 @@ Batches: which submissions one sbatch call brings, and the id of the array that 
 
 from __future__ import annotations
 
+import json
 import secrets
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
-from xtl.files import create_once, names_in, write_whole
+from xtl.files import create_once, names_in, read_json, write_whole
 from xtl.launch.records import Batch, Job, Submission, read_record
 
 _MARK = ".mark-"
@@ -45,6 +47,32 @@ class Submissions:
 
     def has_left(self, submission: str) -> bool:
         return (self.folder(submission) / "left").exists()
+
+    def give_up(self, submission: str) -> None:
+        """Its job is about to be cancelled by the launcher: no person's word, and no try."""
+        write_whole(self.folder(submission) / "given-up", "")
+
+    def is_given_up(self, submission: str) -> bool:
+        return (self.folder(submission) / "given-up").exists()
+
+    def note_release(self, submission: str) -> int:
+        """How often its job, which Slurm held, has been let go, with this time."""
+        count = len(names_in(self.folder(submission) / "releases")) + 1
+        write_whole(self.folder(submission) / "releases" / str(count), "")
+        return count
+
+    def note_cancelled(self, submission: str, shards: Collection[str]) -> None:
+        """A person has its job cancelled, for the sake of `shards`; it begins no further one."""
+        write_whole(self.folder(submission) / "cancelled", json.dumps(sorted(shards)))
+
+    def cancelled(self, submission: str) -> frozenset[str] | None:
+        """Which of its shards a person meant who had its job cancelled; None: nobody did."""
+        found = read_json(self.folder(submission) / "cancelled")
+        return frozenset(found) if isinstance(found, list) else None
+
+    def spare(self, submission: str) -> None:
+        """It could not be cancelled after all."""
+        (self.folder(submission) / "cancelled").unlink(missing_ok=True)
 
     def close(self, submission: str) -> None:
         """Its job is over and its shards were looked at: it need not be asked about again."""

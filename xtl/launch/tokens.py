@@ -108,6 +108,10 @@ class Tokens:
             spec.decoding,
         )
 
+    def asked(self, plan: Plan) -> list[PoolRequest]:
+        """All pools that the plan's shards read."""
+        return list(dict(self._asked(plan)))
+
     def missing(self, plan: Plan) -> dict[PoolRequest, Rows]:
         """The pools that the cache does not have, and the rows that each is made of."""
         from xtl.tasks.pools import has_pool

@@ -13,7 +13,8 @@ from typing import Literal
 
 from xtl.launch.claiming import claim_shard
 from xtl.launch.execution import Execution, FencedError
-from xtl.launch.failures import classify_exception
+from xtl.launch.failures import blames_hardware, classify_exception
+from xtl.launch.logs import mark, node_name
 from xtl.launch.ranks import join_ranks
 from xtl.launch.records import Failure
 from xtl.launch.slurm.inside import go_back
@@ -39,6 +40,7 @@ def run_submission(store: Store, name: str, stop: StopFlag) -> bool:
         shard, attempt = unfinished[0]
         outcome, attempt = ranks.on_first(partial(claim_shard, store, submission, shard, attempt))
         if outcome == "run":
+            log.info(mark(shard, attempt))
             execution = Execution(store, submission, store.read_shard(shard), attempt, ranks, stop)
             outcome = _run(execution, stop)
             advanced = advanced or execution.advanced
@@ -48,7 +50,7 @@ def run_submission(store: Store, name: str, stop: StopFlag) -> bool:
         if outcome not in ("done", "skip") or ranks.any(stop.requested):
             break
     if unfinished and ranks.first:
-        if advanced:
+        if advanced and store.submissions.cancelled(name) is None:
             go_back(submission, stop)
         store.submissions.note_left(name, outcome)
     ranks.leave()
@@ -84,4 +86,5 @@ def _run(execution: Execution, stop: StopFlag) -> str:
 def _failure(error: BaseException, rank: int) -> Failure:
     line = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
     file = f"rank {rank} of {os.environ.get('SUBMITIT_EXECUTOR', 'a')} job"
-    return Failure(cls=classify_exception(error), line=line, file=file, rank=rank)
+    node = node_name() if blames_hardware(error) else ""
+    return Failure(cls=classify_exception(error), line=line, file=file, rank=rank, node=node)

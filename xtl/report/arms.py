@@ -23,10 +23,11 @@ HOW = (
 )
 
 _CHOSEN = "the checkpoint is chosen"
+_BY = {False: "by held-out rows", True: "with a look at the evaluation sets: no result"}
 
 
 def selected_by(plan: Plan, arm: Arm) -> str:
-    """What an arm's checkpoints are chosen by; "" where the last one is handed over."""
+    """What an arm's checkpoints are chosen by, in full; "" where the last one is handed over."""
     if arm.selection is None:
         return ""
     if arm.oracle:
@@ -38,11 +39,13 @@ def selected_by(plan: Plan, arm: Arm) -> str:
 
 
 def arm_line(data: ReportData, *names: str) -> str:
-    """A sentence on each of these arms that selects; of all arms where none is named."""
+    """A few words on each of these arms that selects; of all arms where none is named."""
     chosen = [arm for arm in data.manifest.arms if not names or arm.name in names]
-    return " ".join(
-        f"Arm {arm.name}: {selected_by(data.plan, arm)}." for arm in chosen if arm.selection
-    )
+    return " ".join(f"Arm {arm.name}: {_briefly(arm)}." for arm in chosen if arm.selection)
+
+
+def _briefly(arm: Arm) -> str:
+    return f"the best checkpoints, {_BY[arm.oracle]}"
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,7 @@ class ArmBlock:
 def handed_over(data: ReportData) -> list[ArmBlock]:
     """Of each arm that selects, which checkpoints its trainings handed over."""
     arms = [arm for arm in data.manifest.arms if arm.selection]
-    return [
-        ArmBlock(f"arm {arm.name}: {selected_by(data.plan, arm)}", list(_rows(data, arm)))
-        for arm in arms
-    ]
+    return [ArmBlock(f"arm {arm.name}: {_briefly(arm)}", list(_rows(data, arm))) for arm in arms]
 
 
 def _rows(data: ReportData, arm: Arm) -> Iterator[list[str]]:

@@ -95,10 +95,16 @@ def report_data(
 
 
 def handed_over(results: Mapping[str, Result]) -> dict[str, HandedOver]:
-    """Of trainings whose results say which update's weights they handed over."""
+    """How trainings ended whose results say which update's weights they handed over."""
     trained = {shard: result.training for shard, result in results.items() if result.training}
     return {
-        shard: HandedOver(training.updates, training.selected)
+        shard: HandedOver(
+            training.updates,
+            training.selected,
+            training.skipped,
+            training.utilisation,
+            training.memory_bytes,
+        )
         for shard, training in trained.items()
         if training.selected is not None
     }

@@ -16,11 +16,14 @@ from xtl.sweep.plan import Plan
 
 @dataclass(frozen=True)
 class HandedOver:
-    """Of a training that ended: how many updates it took, and after which its weights were handed
-    over."""
+    """Of a training that ended: how many updates it took, after which its weights were handed over,
+    how many fp16 skipped, how much of the devices it used, and the worst rank's peak of memory."""
 
     updates: int
     selected: int
+    skipped: int = 0
+    utilisation: float | None = None
+    memory_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class ReportData:
     table: as `xtl.analysis.table.build_table` makes it
     states: shard id → state; a shard without one counts as not run
     differences: between W&B and the result files
-    handed_over: shard → where a training ended, of those whose checkpoint is selected
+    handed_over: shard → how a training ended, of those that have
     device_seconds: stage → seconds × devices, over all attempts
     versions: package or machine fact → version, as the attempts recorded them
     notes: what a reader must know of the data, one sentence each ("synthetic look-up data …")

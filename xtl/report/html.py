@@ -18,6 +18,7 @@ from xtl.report.data import ReportData
 from xtl.report.pictures import Picture, pictures, retrieval_pictures
 from xtl.report.soundness import FAULT_HEADINGS, OVERLAP_HEADINGS, soundness
 from xtl.report.tables import covariates, group_table, language_row, secondary, shown
+from xtl.report.trained import trained
 from xtl.report.views import View, is_low, make_views
 from xtl.report.wording import (
     UNDECLARED,
@@ -100,7 +101,8 @@ def _facts(data: ReportData) -> list[tuple[str, str]]:
         ("Targets", numbers.listing([choice.task for choice in manifest.targets])),
         ("Retrieval", numbers.listing([choice.set for choice in manifest.retrieval]) or "none"),
         ("Replicates", f"{len(manifest.replicates)} (seeds {_joined(manifest.replicates)})"),
-        ("Engine", f"{numbers.plural(engine.ranks, 'rank')}, {_zero(engine)}, {engine.precision}"),
+        ("Engine", _engine(engine)),
+        *[("Trainings", said) for said in [trained(data)] if said],
         ("Shards", f"{coverage_line(data)}; sharing saves {data.plan.shared}"),
     ]  # fmt: skip
 
@@ -112,6 +114,11 @@ def _model(data: ReportData) -> str:
     size = f"{data.lock.model.parameters / 1e6:.1f} M parameters"
     embeddings = f"{data.lock.model.embedding_parameters / 1e6:.1f} M of them word embeddings"
     return f"{repo}: {data.lock.model.layers} layers, {size}, {embeddings}"
+
+
+def _engine(engine: Engine) -> str:
+    said = f"{numbers.plural(engine.ranks, 'rank')}, {_zero(engine)}, {engine.precision}"
+    return f"{said}, deterministic" if engine.deterministic else said
 
 
 def _zero(engine: Engine) -> str:

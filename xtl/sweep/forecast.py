@@ -83,6 +83,11 @@ def forecast(plan: Plan, lock: Lock, rates: Rates, layout: Layout) -> Forecast:
     return Forecast(hours, final, peak, _inodes(plan, layout))
 
 
+def checkpoint_bytes(plan: Plan, model: LockedModel) -> int:
+    """Of the resume state of one training, once."""
+    return _STATE_BYTES * _trainable(plan, model)
+
+
 def work(plan: Plan, lock: Lock, rates: Rates, layout: Layout) -> dict[str, float]:
     """Device-seconds by shard. A job's start is its first shard's, and occupies every rank."""
     first = {bundle[0] for bundle in make_bundles(plan, plan.shards, layout.bundling)}

@@ -7,13 +7,16 @@ rows out, in a training and in its parent alike, since both draw by one seed.
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, product
 
 from xtl.errors import UserError
 from xtl.sweep.arms import Arm
 from xtl.sweep.choices import TargetChoice
 from xtl.sweep.intermediate import IntermediateChoice
+from xtl.sweep.manifest import Manifest
+from xtl.sweep.needs import task_tables
 from xtl.sweep.shard import Part, Table, TrainSpec
+from xtl.tasks.entries import Task
 
 SAME_PASSAGES = (frozenset({"rajpurkar/squad", "rajpurkar/squad_v2"}),)
 """Data sets of other content whose splits of one name ask about the same passages."""
@@ -57,6 +60,32 @@ def require_target(target: TargetChoice, spec: TrainSpec, parent: TrainSpec, arm
                 "is kept out of one would be trained on by the other; leave it out by `after`, or "
                 "use an arm that holds nothing out"
             )
+
+
+def require_untranslated(manifest: Manifest) -> None:
+    """UserError where a target's rows are trained on before it in another language, under an arm
+    that holds some of them out: which these are in the translation nobody can tell."""
+    arms = [arm for arm in manifest.arms if arm.held_out]
+    if not arms or all(size.none for size in manifest.sizes):
+        return
+    for target, choice in product(manifest.targets, manifest.intermediate):
+        follows = target.after == "all" or choice.label in target.after
+        if choice.translated and follows and _is_made_of(manifest, choice, target.trained):
+            raise UserError(
+                f"targets.{target.task}: found {choice.label} before {target.trained.name}, of "
+                f"whose data it is a translation, {_held(arms[0])}, expected none of it before: "
+                "what is kept out of one would be trained on by the other in another language; "
+                "leave it out by `after`, or use an arm that holds nothing out"
+            )
+
+
+def _is_made_of(manifest: Manifest, choice: IntermediateChoice, trained: Task) -> bool:
+    """Whether the English data of the choice's task and of the other's have rows in common."""
+    tables = [ref for task in choice.entries for ref in task_tables(manifest, task)]
+    return any(
+        one == other or (one.split == other.split and {one.repo, other.repo} in SAME_PASSAGES)
+        for one, other in product(tables, task_tables(manifest, trained))
+    )
 
 
 def _held(arm: Arm) -> str:

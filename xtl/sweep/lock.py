@@ -11,6 +11,10 @@ from xtl.tasks.entries import DatasetRef
 from xtl.tasks.settings import Frozen
 
 
+class UnlockedError(UserError):
+    """The lock lacks what the manifest names."""
+
+
 class LockedModel(ModelRef):
     """The public model, with the figures that the forecast needs (counts of parameters)."""
 
@@ -49,9 +53,9 @@ class Lock(Frozen):
     leakage_method: int = 0  # `xtl.data.leakage.METHOD`, by which they were
 
     def require(self, model: str) -> None:
-        """UserError where the lock is another model's."""
+        """UnlockedError where the lock is another model's."""
         if self.model.repo != model:
-            raise UserError(
+            raise UnlockedError(
                 f"lock.json: found the model {self.model.repo}, expected {model}: run `xtl prepare`"
             )
 
@@ -59,7 +63,7 @@ class Lock(Frozen):
         try:
             return self.tables[key_of(ref)]
         except KeyError:
-            raise UserError(
+            raise UnlockedError(
                 f"lock.json: found no {key_of(ref)}, expected it there: run `xtl prepare`"
             ) from None
 

@@ -39,7 +39,7 @@ class Room:
             return self.rows
         if self.counted and self.rows < 2 * self.held_out:
             raise UserError(
-                f"arms.{self.arm}.selection.held_out: found {self.held_out}, expected at most half "
+                f"arms.{self.arm}.selection.rows: found {self.held_out}, expected at most half "
                 f"of the {self.rows} rows of {self.task}: a smaller number, or more data"
             )
         return max(1, self.rows - self.held_out)

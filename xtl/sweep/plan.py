@@ -14,9 +14,10 @@ from xtl.errors import UserError
 from xtl.sweep.arms import Arm
 from xtl.sweep.cells import Cell, recipe_name
 from xtl.sweep.choices import TargetChoice
+from xtl.sweep.holdouts import require_untranslated
 from xtl.sweep.intermediate import IntermediateChoice
 from xtl.sweep.leaks import require_accepted
-from xtl.sweep.lock import Lock
+from xtl.sweep.lock import Lock, UnlockedError
 from xtl.sweep.manifest import Manifest
 from xtl.sweep.needs import AskedSet, retrieval_sets, set_table, sets_of
 from xtl.sweep.provisional import provisional_lock
@@ -44,20 +45,27 @@ class Plan:
         return self.wanted - len(self.shards)
 
 
-def make_plan(manifest: Manifest, lock: Lock | None) -> Plan:
+def make_plan(manifest: Manifest, lock: Lock | None, source: str = "") -> Plan:
     """Raises UserError where the lock and the manifest do not fit (another model, a table missing,
-    a size over the data, an overlap that is not accepted).
+    a size over the data, an overlap that is not accepted), or what is held out would be trained on.
+    `source` names the manifest's file where it asks for what is not to be had.
 
     Without a lock, counts are the published ones and ids are provisional.
     """
     if lock is not None:
         lock.require(manifest.model.repo)
         require_accepted(manifest, lock)
-    return draft_plan(manifest, lock)
+    try:
+        return draft_plan(manifest, lock)
+    except UnlockedError:  # says which file by itself
+        raise
+    except UserError as error:
+        raise UserError(f"{source}: {error}" if source else str(error)) from None
 
 
 def draft_plan(manifest: Manifest, lock: Lock | None) -> Plan:
     """The same of a lock that may not be fit to run: to show what another would change."""
+    require_untranslated(manifest)
     return _Planner(manifest, lock or provisional_lock(manifest), lock is not None).plan()
 
 

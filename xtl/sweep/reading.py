@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import yaml
@@ -25,7 +26,7 @@ def parse_manifest(text: str, source: str) -> Manifest:
     try:
         return Manifest.model_validate(data)
     except ValidationError as error:
-        raise UserError(f"{source}: {explain(error)}") from None
+        raise UserError(f"{source}: {explain(error, data)}") from None
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -49,10 +50,12 @@ _WORDS = {
 """What is expected instead of a value of another type, by how pydantic's types of errors begin."""
 
 
-def explain(error: ValidationError) -> str:
-    """The first problem as `key: found …, expected …`."""
+def explain(error: ValidationError, data: object = None) -> str:
+    """The first problem as `key: found …, expected …`; entries of lists in `data` by their names,
+    as a plan calls them."""
     first = error.errors(include_url=False)[0]
-    where = ".".join(_readable(part) for part in first["loc"] if not _is_union_label(part))
+    keys = [part for part in first["loc"] if not _is_union_label(part)]
+    where = ".".join(map(_readable, _named(keys, data)))
     if first["type"] == "value_error" and ": found " in first["msg"]:  # it names a key below
         return (f"{where}." if where else "") + str(first["msg"].removeprefix("Value error, "))
     key = where or "manifest"
@@ -60,8 +63,44 @@ def explain(error: ValidationError) -> str:
         return f"{key}: found an unknown key, expected one that docs/manifest.md lists"
     if first["type"] == "missing":
         return f"{key}: found nothing, expected this key"
-    found = "" if isinstance(first["input"], dict) else f"found {_one_line(first['input'])}, "
+    unsaid = _says_nothing(first["input"], first["msg"])
+    found = "" if unsaid else f"found {_one_line(first['input'])}, "
     return f"{key}: {found}expected {_wanted(first['type'], first['msg'])}"
+
+
+def _named(keys: Sequence[int | str], data: object) -> Iterator[int | str]:
+    """The keys, with a name for the number of an entry that has one of its own in its list."""
+    for place, key in enumerate(keys):
+        name = _name_of(data, key) if isinstance(key, int) else None
+        asked = keys[place + 1 : place + 2]
+        yield key if name is None or asked in (["name"], ["task"], ["set"]) else name
+        data = _below(data, key)
+
+
+def _name_of(entries: object, number: int) -> str | None:
+    if not isinstance(entries, list):
+        return None
+    names = [_own_name(entry) for entry in entries]
+    name = names[number]
+    return name if names.count(name) == 1 else None
+
+
+def _own_name(entry: object) -> str | None:
+    keys = ("name", "task", "set")
+    found = [entry[key] for key in keys if entry.get(key)] if isinstance(entry, dict) else []
+    return found[0] if found and isinstance(found[0], str) else None
+
+
+def _below(data: object, key: int | str) -> object:
+    if isinstance(data, dict):
+        return data.get(key)
+    return data[key] if isinstance(data, list) and isinstance(key, int) else None
+
+
+def _says_nothing(value: object, problem: str) -> bool:
+    """Whether it is a mapping, or a list of some of which the problem already names one."""
+    entries = value if isinstance(value, list) and "each entry once" in problem else ()
+    return isinstance(value, dict) or any(isinstance(each, dict) for each in entries)
 
 
 def _wanted(kind: str, message: str) -> str:

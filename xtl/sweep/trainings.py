@@ -49,7 +49,7 @@ class Trainings:
         updates = _updates(choice, pools, counts, arm)
         if updates < len(parts):
             raise UserError(
-                f"intermediate {choice.label}: found {updates} updates at size {size.label}, "
+                f"intermediate.{choice.label}: found {updates} updates at size {size.label}, "
                 f"expected one for each of its {len(parts)} tasks: a larger size, more epochs, or "
                 "a smaller batch"
             )
@@ -66,15 +66,15 @@ class Trainings:
         spec = self._spec((part,), updates, choice.recipe, seed)
         if parent is not None:
             require_target(choice, spec, parent[1], arm)
-        reported = self._reported(choice, part) if arm.oracle else ()
+        reported = self._reported(choice, part, arm) if arm.oracle else ()
         return self._after(choice, parent, _selecting(spec, arm, reported))
 
-    def _reported(self, choice: TargetChoice, part: Part) -> tuple[Part, ...]:
+    def _reported(self, choice: TargetChoice, part: Part, arm: Arm) -> tuple[Part, ...]:
         """What an oracle of the target reads: its main sets, in every language that is run. The
         numbers of classes and tags are those that the training has learnt."""
         parts = []
         for asked in main_sets(choice):
-            _require_alike(asked.entry, choice.trained)
+            _require_alike(asked.entry, choice.trained, arm)
             for code in asked.languages:
                 ref = set_table(self.manifest, asked.entry, code)
                 table, name = self.lock.find(ref).table(), f"{asked.entry.name} {code}"
@@ -182,12 +182,12 @@ def _selecting(spec: TrainSpec, arm: Arm, reported: tuple[Part, ...] = ()) -> Tr
     return spec.model_copy(update={"selection": arm.selection.of(spec.updates, reported)})
 
 
-def _require_alike(entry: EvaluationSet, task: Task) -> None:
+def _require_alike(entry: EvaluationSet, task: Task, arm: Arm) -> None:
     """UserError where what the set asks for is not what the task teaches."""
     if (entry.family, entry.labels) != (task.family, task.labels):
         raise UserError(
-            f"arms.selection.by: found oracle, expected hold-out: {entry.name} asks for other "
-            f"answers than {task.name} teaches"
+            f"arms.{arm.name}.selection.by: found oracle, expected hold-out: {entry.name} asks for "
+            f"other answers than {task.name} teaches"
         )
 
 

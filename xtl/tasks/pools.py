@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -111,29 +112,37 @@ class Pool:
         return Pool, (self.folder, self.key)  # another process maps it anew
 
     def subset(
-        self, examples: int, seed: int, by: By = "example", kept_out: int = 0
+        self, examples: int, seed: int, by: By = "example", held_out: int = 0
     ) -> Indices:  # fmt: skip
         """Rows of the first `examples`, best ranked first, so that a smaller subset is a prefix.
 
-        Stratified by class where the pool has classes. What `kept_out(kept_out, seed)` has is not
+        Stratified by class where the pool has classes. What `held_out(held_out, seed)` has is not
         among them. UserError where the pool has fewer rows, or no paragraphs to go by.
         """
         ranked = self._ranking(seed, by)
-        if kept_out:
-            ranked = ranked[~np.isin(ranked, self.kept_out(kept_out, seed))]
+        if held_out:
+            ranked = ranked[~np.isin(ranked, self.held_out(held_out, seed))]
         if not 0 <= examples <= len(ranked):
             raise UserError(
                 f"{self.name}: found {len(ranked):,} rows, expected {examples:,} or more"
             )
         return ranked[:examples]
 
-    def held_out(self, after: int, seed: int, by: By = "example") -> Indices:
+    def held_out_after(self, after: int, seed: int, by: By = "example") -> Indices:
         """Rows that `subset(after, seed, by)` does not have, nor any of their paragraphs."""
-        return subsets.held_out(self._ranking(seed, by), self._paragraphs(), after)
+        return subsets.held_out_after(self._ranking(seed, by), self._paragraphs(), after)
 
-    def kept_out(self, count: int, seed: int) -> Indices:
+    def held_out(self, count: int, seed: int) -> Indices:
         """`count` rows at most, by whole paragraphs, for no training of this seed to see."""
-        return subsets.kept_out(self._ranking(seed, "example"), self._paragraphs(), count)
+        return subsets.held_out(self._ranking(seed, "example"), self._paragraphs(), count)
+
+    def rows_to_judge_by(self, count: int, seed: int) -> int:
+        """How many rows of `held_out(count, seed)` have a window. Nothing is ranked where there are
+        as many that stand alone: then no passage is too large."""
+        sizes = Counter(self._paragraphs())
+        if not self.left_out and sum(size == 1 for size in sizes.values()) >= count:
+            return count
+        return int(np.count_nonzero(self._counts(self.held_out(count, seed))))
 
     def features(self, rows: Indices | None = None) -> Features:
         """Windows of these rows in their order (default: of all), as examples 0, 1, …"""

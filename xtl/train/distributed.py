@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import socket
 import warnings
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -12,8 +13,11 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
 
 from xtl.errors import ConfigurationError
+from xtl.model.device import device
 from xtl.sweep.shard import Precision
 
 T = TypeVar("T")
@@ -26,7 +30,8 @@ def init_distributed(timeout: timedelta = TIMEOUT) -> None:
     """Join the process group: gloo on a CPU, NCCL on GPUs, a GPU for each rank of a node.
 
     The caller has set RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT; LOCAL_RANK becomes
-    the device's number, as which DeepSpeed takes it. ConfigurationError where GPUs are too few.
+    the device's number, as which DeepSpeed takes it. ConfigurationError where GPUs are too few, or
+    two ranks have the same one.
     """
     import deepspeed
     import deepspeed.ops
@@ -45,9 +50,9 @@ def init_distributed(timeout: timedelta = TIMEOUT) -> None:
     # The schedule counts updates that fp16 skips, the first one among them.
     warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
     if get_accelerator().device_name() == "cuda":
-        index = device_index(int(os.environ["LOCAL_RANK"]), torch.cuda.device_count())
+        index = device().index
+        _join_gpus(index, timeout)
         os.environ["LOCAL_RANK"] = str(index)
-        get_accelerator().set_device(index)
     deepspeed.init_distributed(
         dist_backend=get_accelerator().communication_backend_name(),
         auto_mpi_discovery=False,
@@ -56,17 +61,31 @@ def init_distributed(timeout: timedelta = TIMEOUT) -> None:
     )
 
 
-def device_index(local_rank: int, visible: int) -> int:
-    """Which of the GPUs that it sees is a rank's. One that sees a single one has it alone, as where
-    Slurm gives each task its own. ConfigurationError where there are fewer of them than ranks."""
-    if visible == 1:
-        return 0
-    if local_rank >= visible:
-        raise ConfigurationError(
-            f"engine.ranks: found rank {local_rank} of a node (from 0) where {visible} GPUs can be "
-            "seen, expected a GPU for each rank of a node"
-        )
-    return local_rank
+def require_gpus_apart(store: Store, rank: int, ranks: int, gpu: str) -> None:
+    """ConfigurationError, on every rank, where two of them have the same `gpu`. Collective, by a
+    store alone: NCCL would fail with an error of its own."""
+    store.set(str(rank), gpu)
+    found = [store.get(str(each)).decode() for each in range(ranks)]
+    store.set(f"{rank} has read", "")
+    if rank == 0:  # the store is in its process, which may end below
+        store.wait([f"{each} has read" for each in range(ranks)])
+    for later, own in enumerate(found):
+        if (earlier := found.index(own)) != later:
+            raise ConfigurationError(
+                f"engine.ranks: found ranks {earlier} and {later} on one GPU ({own}), expected a "
+                "GPU for each rank"
+            )
+
+
+def _join_gpus(index: int, timeout: timedelta) -> None:
+    """Hold the ranks' GPUs against each other before NCCL does. Collective."""
+    uuid = getattr(torch.cuda.get_device_properties(index), "uuid", None)
+    if uuid is None or os.environ["WORLD_SIZE"] == "1":
+        return
+    # The process group's own store, which torch shares with it in this process.
+    store, rank, ranks = next(rendezvous("env://", timeout=timeout))
+    gpus = PrefixStore("xtl-gpus", store)
+    require_gpus_apart(gpus, rank, ranks, f"{uuid} of {socket.gethostname()}")
 
 
 def compute_deterministically() -> None:
@@ -138,13 +157,6 @@ def on_rank_zero(action: Callable[[], T]) -> T:
         raise outcome[1]
     result: T = outcome[0]
     return result
-
-
-def device() -> torch.device:
-    """Where this rank computes."""
-    from deepspeed.accelerator import get_accelerator
-
-    return torch.device(get_accelerator().current_device_name())
 
 
 def _portable(error: Exception) -> Exception:

@@ -180,8 +180,12 @@ class Engine:
         self._engine.destroy()
         for parameter in self._engine.module.parameters():
             parameter.__dict__.clear()  # DeepSpeed's methods on it, which refer to it
-        # Its parts refer to each other: until Python counts again, a next training would lie beside
-        # all this one's states.
+        # Of ZeRO 3's autograd functions, which torch never lets go of, each refers to a module and
+        # to what shares the parameters out: so those are emptied.
+        if offload := getattr(self._engine.optimizer, "parameter_offload", None):
+            for held in (*self._engine.module.modules(), offload.param_coordinator, offload):
+                held.__dict__.clear()
+        # Its parts refer to each other: or a next training would lie beside all this one's states.
         del self._engine
         self._scale = None
         gc.collect()

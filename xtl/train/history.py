@@ -11,19 +11,20 @@ from typing import Any, Self
 from xtl.data.batches import Indices
 from xtl.sweep.placing import MASKED_LM
 from xtl.sweep.shard import TrainSpec
-from xtl.train.selection import Verdict
+from xtl.train.selection import Validation
 from xtl.train.timing import Phase
 from xtl.train.update import Report
 
-JUDGED_UPDATES = 20
+LEAST_UPDATES = 20
+"""Of a task, for its training to be told degenerate."""
 
 
 @dataclass(frozen=True)
 class TrainOutcome:
     """How a training went; the same on every rank.
 
-    Losses are means over an update's targets: `mean_loss` over all updates, `final_loss` over the
-    last tenth of those up to `selected`, whose weights were handed over. `skipped` counts updates
+    `final_loss` is a mean over the targets of an update, and over the last tenth of the updates up
+    to `selected`, whose weights were handed over. `skipped` counts updates
     that fp16 could not take. `degenerate`: see `is_degenerate`. `stopped`: saved and left early, so
     that there is no artifact. Tokens and seconds count earlier attempts too: `seconds` is
     the time in updates, `phases` where it went, and what else took time. `utilisation` is that of
@@ -36,7 +37,6 @@ class TrainOutcome:
     stopped: bool
     skipped: int
     final_loss: float
-    mean_loss: float
     degenerate: bool
     useful_tokens: int
     seconds: float
@@ -45,7 +45,7 @@ class TrainOutcome:
     memory_bytes: int
     artifact_digest: str | None
     artifact_bytes: int
-    verdicts: Sequence[Verdict] = ()
+    validations: Sequence[Validation] = ()
 
 
 @dataclass
@@ -54,7 +54,7 @@ class History:
     saving a checkpoint is in the next one. `least_seconds`: see `Report`."""
 
     losses: list[float] = field(default_factory=list)
-    verdicts: list[Verdict] = field(default_factory=list)
+    validations: list[Validation] = field(default_factory=list)
     skipped: int = 0
     useful_tokens: int = 0
     seconds: float = 0.0
@@ -64,9 +64,11 @@ class History:
 
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> Self:
-        """Out of a checkpoint: `asdict` of what it was."""
-        verdicts = [Verdict(**verdict) for verdict in state.get("verdicts", ())]
-        return cls(**{"least_seconds": None, **state, "verdicts": verdicts})
+        """Out of a checkpoint: `asdict` of what it was, by earlier names too."""
+        kept = dict(state)
+        found = kept.pop("validations", kept.pop("verdicts", ()))
+        validations = [Validation(**each) for each in found]
+        return cls(**{"least_seconds": None, **kept, "validations": validations})
 
     @property
     def updates(self) -> int:
@@ -118,7 +120,7 @@ def is_degenerate(spec: TrainSpec, order: Indices, losses: Sequence[float]) -> b
     for number, part in enumerate(spec.parts):
         mine = [loss for loss, task in zip(losses, order, strict=False) if task == number]
         trained_before = part.family == MASKED_LM or (number == 0 and spec.head_of is not None)
-        if len(mine) >= JUDGED_UPDATES and not trained_before:
+        if len(mine) >= LEAST_UPDATES and not trained_before:
             first_tenth = mean(mine[: len(mine) // 10])
             fell.append(last_tenth(mine) < first_tenth)
     return bool(fell) and not any(fell)

@@ -84,7 +84,7 @@ def _source(part: Part, pool: Pool, spec: TrainSpec) -> _Source:
     """The subset's windows, in the subset's own order, whatever the order of the pool's rows."""
     text = part.family == MASKED_LM  # nothing is judged by it, and nothing kept out of it
     chosen = pool.subset(
-        part.examples, spec.subset_seed, part.subset, kept_out=0 if text else spec.held_out
+        part.examples, spec.subset_seed, part.subset, held_out=0 if text else spec.held_out
     )
     # A text's windows say nothing of each other, and a long one would be an update by itself.
     windows = pool.each_window(chosen) if text else pool.examples(chosen)

@@ -11,18 +11,19 @@ from pathlib import Path
 import torch.distributed as dist
 from torch import Tensor
 
+from xtl.model.device import device
 from xtl.model.heads import Head
 from xtl.sweep.shard import TrainSpec
 from xtl.tasks.pools import Pool
 from xtl.train import checkpoint
 from xtl.train.building import build, vocabulary
-from xtl.train.distributed import device, gathered, on_rank_zero
+from xtl.train.distributed import gathered, on_rank_zero
 from xtl.train.engine import Engine
 from xtl.train.handover import Published, Weights, publish
-from xtl.train.history import History, TrainOutcome, is_degenerate, last_tenth, mean
+from xtl.train.history import History, TrainOutcome, is_degenerate, last_tenth
 from xtl.train.hooks import Hooks
 from xtl.train.lessons import Lessons
-from xtl.train.selection import Examiner, best, exams, exhausted, judged_after
+from xtl.train.selection import Validator, best, exhausted, validated_after, validation_sets
 from xtl.train.settings import EngineSettings
 from xtl.train.timing import begin_peak, peak_bytes
 from xtl.train.update import DivergedError, Updater
@@ -61,13 +62,13 @@ def train(job: TrainJob, hooks: Hooks) -> TrainOutcome:
     """
     begin_peak(device())
     lessons = Lessons(job.spec, job.pools, cache(partial(vocabulary, job.start_from)))
-    given = exams(job.spec, job.pools, job.reported)
+    given = validation_sets(job.spec, job.pools, job.reported)
     engine = Engine(build(job.spec, job.start_from), job.spec, job.engine)
     try:
         history = _resume(engine, job)
         resumed_from = history.updates
         updater = Updater(engine, job.spec, job.engine, lessons)
-        course = _Course(job, hooks, engine, history, updater, Examiner(engine, job.engine, given))
+        course = _Course(job, hooks, engine, history, updater, Validator(engine, job.engine, given))
         published = course.hand_over() if course.run() else None
         history.spend(engine.clock.take())
         history.memory_bytes = max(history.memory_bytes, *gathered(peak_bytes(device())))
@@ -81,7 +82,6 @@ def train(job: TrainJob, hooks: Hooks) -> TrainOutcome:
         stopped=published is None,
         skipped=history.skipped,
         final_loss=last_tenth(handed),
-        mean_loss=mean(history.losses),
         degenerate=is_degenerate(job.spec, lessons.order, handed),
         useful_tokens=history.useful_tokens,
         seconds=history.seconds,
@@ -90,7 +90,7 @@ def train(job: TrainJob, hooks: Hooks) -> TrainOutcome:
         memory_bytes=history.memory_bytes,
         artifact_digest=published.digest if published else None,
         artifact_bytes=published.bytes if published else 0,
-        verdicts=tuple(history.verdicts),
+        validations=tuple(history.validations),
     )
 
 
@@ -112,10 +112,10 @@ class _Course:
     engine: Engine
     history: History
     updater: Updater
-    examiner: Examiner
+    validator: Validator
 
     def __post_init__(self) -> None:
-        self._judged_after = judged_after(self.job.spec)
+        self._validated_after = validated_after(self.job.spec)
         self._saved_at = time.monotonic()
 
     def run(self) -> bool:
@@ -128,7 +128,7 @@ class _Course:
                 self.history.updates, stop=self.hooks.stop_requested(), save=self._save_is_due
             )
             self.history.add(report)
-            judged = self._judge()
+            judged = self._validate()
             spent = self.history.spend(self.engine.clock.take())
             values = report.values() | self.history.values() | judged | spent
             self.hooks.progress(self.history.updates, total, values)
@@ -142,14 +142,14 @@ class _Course:
     @property
     def selected(self) -> int:
         """The update whose weights are the best so far; the last one where nothing is judged."""
-        verdicts = self.history.verdicts
-        return best(verdicts).update if verdicts else self.history.updates
+        validations = self.history.validations
+        return best(validations).update if validations else self.history.updates
 
     @property
     def _over(self) -> bool:
         selection, updates = self.job.spec.selection, self.history.updates
         patience = selection.patience if selection else None
-        return updates >= self.job.spec.updates or exhausted(self.history.verdicts, patience)
+        return updates >= self.job.spec.updates or exhausted(self.history.validations, patience)
 
     @property
     def _save_is_due(self) -> bool:
@@ -157,14 +157,14 @@ class _Course:
         waited = time.monotonic() - self._saved_at
         return dist.get_rank() == 0 and waited >= self.job.engine.checkpoint_seconds
 
-    def _judge(self) -> dict[str, float]:
+    def _validate(self) -> dict[str, float]:
         """What there is to be logged of it, where the model is to be judged now."""
-        if self.history.updates not in self._judged_after:
+        if self.history.updates not in self._validated_after:
             return {}
         with self.engine.clock("judging"):
-            verdict = self.examiner.judge(self.history.updates)
-        self.history.verdicts.append(verdict)
-        return {"selection/accuracy": verdict.accuracy, "selection/loss": verdict.loss}
+            validation = self.validator.validate(self.history.updates)
+        self.history.validations.append(validation)
+        return {"selection/accuracy": validation.accuracy, "selection/loss": validation.loss}
 
     def _save(self) -> None:
         with self.engine.clock("checkpoint"):
@@ -175,7 +175,7 @@ class _Course:
                 asdict(self.history),
                 self.job.layout,
                 self.hooks.fence,
-                best=self.selected if self.history.verdicts else None,
+                best=self.selected if self.history.validations else None,
             )
         self.hooks.saved(self.history.updates)
         self._saved_at = time.monotonic()

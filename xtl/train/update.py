@@ -13,9 +13,10 @@ import torch
 import torch.distributed as dist
 
 from xtl.data.batches import collate, deal, slots
+from xtl.model.device import device
 from xtl.sweep.shard import TrainSpec
 from xtl.tasks.family import Feature
-from xtl.train.distributed import device, totals
+from xtl.train.distributed import totals
 from xtl.train.engine import Engine
 from xtl.train.lessons import Lesson, Lessons
 from xtl.train.settings import EngineSettings

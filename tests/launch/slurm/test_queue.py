@@ -28,24 +28,26 @@ CANCELLED_WAITING = f"7|0|b|CANCELLED||{JUST}|{JUST}|Resources"
 DROPPED = f"7|0|b|CANCELLED||N/A|{JUST}|DependencyNeverSatisfied"
 STRANGE = "7|0|b|TELEPORTING|n1|9000|9600|None"
 
-# ... and: job, state, node, start, end, name. With the steps, which have names of their own.
-A_PENDING = "7_[0]|PENDING|None assigned|Unknown|Unknown|b"
-A_RUNNING = "7_0|RUNNING|n1|9000|Unknown|b\n7_0.0|RUNNING|n1|9000|Unknown|python"
-A_REQUEUED = "7_0|REQUEUED|n1|9000|9100|b"
-A_COMPLETED = "7_0|COMPLETED|n1|9000|9100|b\n7_0.0|COMPLETED|n1|9000|9100|python"
-A_FAILED = "7_0|FAILED|n1|9000|9100|b\n7_0.0|FAILED|n1|9000|9100|python"
-A_MEMORY = "7_0|FAILED|n1|9000|9100|b\n7_0.0|OUT_OF_MEMORY|n1|9000|9100|python"
-A_HUNG = "7_0|TIMEOUT|n1|9000|9100|b\n7_0.1|OUT_OF_MEMORY|n1|9000|9100|python"
-A_SPARED = "7_0|COMPLETED|n1|9000|9100|b\n7_0.0|OUT_OF_MEMORY|n1|9000|9100|python"
-A_WHOLE = "7_0|OUT_OF_MEMORY|n1|9000|9100|b"
-A_TIMEOUT = "7_0|TIMEOUT|n1|9000|9100|b\n7_0.0|CANCELLED|n1|9000|9100|python"
-A_PREEMPTED = "7_0|PREEMPTED|n1|9000|9100|b\n7_0.0|CANCELLED|n1|9000|9100|python"
-A_NODE_FAIL = "7_0|NODE_FAIL|n1|9000|9100|b\n7_0.0|CANCELLED|n1|9000|9100|python"
-A_BOOT_FAIL = "7_0|BOOT_FAIL|n1|9000|9100|b"
-A_BY_PERSON = "7_0|CANCELLED by 1001|n1|9000|9100|b\n7_0.0|CANCELLED|n1|9000|9100|python"
-A_BY_PERSON_WAITING = "7_[0-3]|CANCELLED by 1001|None assigned|None|9100|b"
-A_BY_SLURM = "7_0|CANCELLED|n1|9000|9100|b"
-A_DROPPED = "7_[0-3]|CANCELLED|None assigned|None|9100|b"
+# ... and: job, state, exit, derived exit, node, start, end, name. Steps have names of their own.
+A_PENDING = "7_[0]|PENDING|0:0|0:0|None assigned|Unknown|Unknown|b"
+A_RUNNING = "7_0|RUNNING|0:0|0:0|n1|9000|Unknown|b\n7_0.0|RUNNING|0:0||n1|9000|Unknown|python"
+A_REQUEUED = "7_0|REQUEUED|0:0|0:0|n1|9000|9100|b"
+A_COMPLETED = "7_0|COMPLETED|0:0|0:0|n1|9000|9100|b\n7_0.0|COMPLETED|0:0||n1|9000|9100|python"
+A_FAILED = "7_0|FAILED|1:0|1:0|n1|9000|9100|b\n7_0.0|FAILED|1:0||n1|9000|9100|python"
+A_MEMORY = "7_0|FAILED|1:0|1:0|n1|9000|9100|b\n7_0.0|OUT_OF_MEMORY|0:125||n1|9000|9100|python"
+A_HUNG = "7_0|TIMEOUT|0:0|0:0|n1|9000|9100|b\n7_0.1|OUT_OF_MEMORY|0:125||n1|9000|9100|python"
+A_SPARED = "7_0|COMPLETED|0:0|0:0|n1|9000|9100|b\n7_0.0|OUT_OF_MEMORY|0:125||n1|9000|9100|python"
+A_WHOLE = "7_0|OUT_OF_MEMORY|0:0|0:0|n1|9000|9100|b"
+A_TIMEOUT = "7_0|TIMEOUT|0:0|0:0|n1|9000|9100|b\n7_0.0|CANCELLED|0:15||n1|9000|9100|python"
+A_PREEMPTED = "7_0|PREEMPTED|0:0|0:0|n1|9000|9100|b\n7_0.0|CANCELLED|0:15||n1|9000|9100|python"
+A_NODE_FAIL = "7_0|NODE_FAIL|0:0|0:0|n1|9000|9100|b\n7_0.0|CANCELLED|0:15||n1|9000|9100|python"
+A_BOOT_FAIL = "7_0|BOOT_FAIL|0:0|0:0|n1|9000|9100|b"
+A_BY_PERSON = (
+    "7_0|CANCELLED by 1001|0:0|0:0|n1|9000|9100|b\n7_0.0|CANCELLED|0:15||n1|9000|9100|python"
+)
+A_BY_PERSON_WAITING = "7_[0-3]|CANCELLED by 1001|0:0|0:0|None assigned|None|9100|b"
+A_BY_SLURM = "7_0|CANCELLED|0:0|0:0|n1|9000|9100|b"
+A_DROPPED = "7_[0-3]|CANCELLED|0:0|0:0|None assigned|None|9100|b"
 
 SILENT = None
 NOTHING = ""
@@ -204,6 +206,31 @@ def test_a_failure_is_a_sentence_with_slurms_own_words() -> None:
     ]
 
 
+def test_of_several_nodes_none_is_blamed() -> None:
+    for nodes, node in (("n1", "n1"), ("n[1-2]", ""), ("n1,m1", "")):
+        sight = see(NOTHING, A_NODE_FAIL.replace("|n1|", f"|{nodes}|"))
+        assert sight is not None
+        assert sight.failure is not None
+        assert sight.failure.node == node
+
+
+def test_where_steps_are_not_accounted_for_the_jobs_own_row_has_the_signal() -> None:
+    sight = see(NOTHING, "7_0|FAILED|137:0|0:9|n1|9000|9100|b")
+    assert sight is not None
+    assert sight.failure is not None
+    assert sight.failure.line == "a step ended by signal 9 (SIGKILL) on n1"
+
+
+def test_a_step_that_was_asked_to_end_was_not_ended_by_a_signal() -> None:
+    """srun --kill-on-bad-exit asks the other tasks to when one has failed."""
+    sight = see(
+        NOTHING, "7_0|FAILED|15:0|0:15|n1|9000|9100|b\n7_0.0|CANCELLED|0:15||n1|9000|9100|x"
+    )
+    assert sight is not None
+    assert sight.failure is None
+    assert sight.facts == ("Slurm: FAILED, exit 15:0; step 0: CANCELLED, exit 0, signal 15",)
+
+
 def test_a_tasks_own_row_outdoes_the_one_that_it_shared_before() -> None:
     for rows in (f"{A_FAILED}\n{A_BY_PERSON_WAITING}", f"{A_BY_PERSON_WAITING}\n{A_FAILED}"):
         found = sights([], parse_accounts(rows))
@@ -247,7 +274,7 @@ def test_a_task_that_its_known_array_has_no_more_was_cancelled_while_it_waited()
 
 
 def test_a_task_that_began_or_of_which_somebody_was_not_asked_has_not_vanished() -> None:
-    array, began = parse_queue(RUNNING, NOW), "7_3|RUNNING|n1|9000|Unknown|b"
+    array, began = parse_queue(RUNNING, NOW), "7_3|RUNNING|0:0|0:0|n1|9000|Unknown|b"
     late = vanished(array, parse_accounts(began))
     assert late is not None
     assert late.liveness == "unknown"

@@ -1,8 +1,10 @@
 """What a real cluster (22.05) printed of jobs that met every fate, and what is made of it.
 
 `early`: some seconds after they were submitted, task 0 of `kill`, 3 of `run` and 1 of `held` just
-cancelled by a person, `again` requeued by one, `low` preempted by `high`. `late`: 80 s on, a node
-powered off, `dep` and `begin` cancelled.
+cancelled by a person, `again` requeued by one, `low` preempted by `high`. `late`: 90 s on, a node
+powered off, `dep` and `begin` cancelled. Of two ranks, one of `nine` was killed, one of `trace`
+raised and one of `oom2` ran out of memory; `segv` and `abort` ended themselves by a signal;
+`nopython` ran a program that is not there.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from xtl.launch.slurm.queue import sights
 from xtl.launch.slurm.rows import NO_INDEX, parse_accounts, parse_queue
 
 ANSWERS = Path(__file__).parent / "answers"
-ASKED = {"early": 1795359528.8, "late": 1795359607.4}
+ASKED = {"early": 1795409365.7, "late": 1795409446.8}
 EXPECTED = [("run", 3), ("held", 1)]
 Fate = tuple[str, str, str | None]
 
@@ -57,6 +59,12 @@ ALWAYS: dict[tuple[str, int], Fate] = {
     ("held", 1): ("gone", "CANCELLED", "cancelled"),
     ("high", 0): ("alive", "RUNNING", None),
     ("low", 0): ("alive", "PENDING", None),
+    ("nine", 0): ("gone", "FAILED", "unknown"),
+    ("segv", 0): ("gone", "FAILED", "unknown"),
+    ("abort", 0): ("gone", "FAILED", "unknown"),
+    ("trace", 0): ("gone", "FAILED", None),
+    ("nopython", 0): ("gone", "FAILED", None),
+    ("oom2", 0): ("gone", "FAILED", "host-oom"),
 }
 
 
@@ -84,6 +92,45 @@ def test_when_a_limit_has_passed_a_node_has_failed_and_a_person_has_cancelled() 
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "fact"),
+    [
+        ("oom2", "Slurm: FAILED, exit 1:0; step 0: OUT_OF_MEMORY, exit 0"),
+        ("nine", "Slurm: FAILED, exit 15:0; step 0: CANCELLED, exit 0, signal 9"),
+        ("abort", "Slurm: FAILED, exit 6:0; step 0: CANCELLED, exit 0, signal 6"),
+        ("trace", "Slurm: FAILED, exit 15:0; step 0: CANCELLED, exit 0, signal 15"),
+        ("nopython", "Slurm: FAILED, exit 2:0; step 0: FAILED, exit 2"),
+        ("norq", "Slurm: NODE_FAIL, exit 0:0; step 0: CANCELLED, exit 0"),
+        ("time", "Slurm: TIMEOUT, exit 0:0; step 0: CANCELLED, exit 0, signal 15"),
+    ],
+)
+def test_states_exit_codes_and_signals_of_the_steps_are_kept_as_facts(name: str, fact: str) -> None:
+    sight = seen("late")[name, 0]
+    assert sight.facts == (fact,)
+    assert sight.failure is None or sight.failure.facts == (fact,)
+
+
+def test_what_ended_well_or_has_not_ended_has_no_facts() -> None:
+    well = {job: sight for job, sight in seen("late").items() if job[0] in ("ok", "run", "again")}
+    assert not any(sight.facts for job, sight in well.items() if job not in EXPECTED)
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "node"),
+    [
+        ("nine", "step 0 ended by signal 9 (SIGKILL) on q-1", "q-1"),
+        ("segv", "step 0 ended by signal 11 (SIGSEGV) on q-1", "q-1"),
+        ("norq", "a node of its failed (NODE_FAIL on q-2)", "q-2"),
+    ],
+)
+def test_an_end_by_a_signal_or_a_node_is_told_with_its_node(
+    name: str, line: str, node: str
+) -> None:
+    failure = seen("late")[name, 0].failure
+    assert failure is not None
+    assert (failure.line, failure.node) == (line, node)
+
+
 def test_only_those_whose_parent_failed_were_dropped() -> None:
     for stage in ASKED:
         dropped = {job for job, sight in seen(stage).items() if sight.dropped}
@@ -99,7 +146,7 @@ def test_only_those_whose_parent_failed_were_dropped() -> None:
         ("early", ("low", 0), "it may not begin before a time (after a requeue, a moment)"),
         ("late", ("low", 0), "it is next, and waits for free nodes"),
         ("late", ("req", 0),
-         "nodes that it asks for are down, drained or reserved (UnavailableNodes:q2)"),
+         "nodes that it asks for are down, drained or reserved (UnavailableNodes:q-2)"),
     ],
 )  # fmt: skip
 def test_why_they_wait(stage: str, job: tuple[str, int], reason: str) -> None:
@@ -115,11 +162,12 @@ def test_the_database_alone_knows_no_bad_end_for_certain() -> None:
     assert not any(sight.asked for sight in found.values())
 
 
-def test_without_a_database_the_controller_tells_all_but_running_out_of_memory() -> None:
+def test_without_a_database_the_controller_tells_all_but_what_became_of_steps() -> None:
     found = sights(parse_queue(answer("late.queue"), ASKED["late"]), None)
     told = {job: sight.failure and sight.failure.cls for job, sight in found.items()}
     with_both = {job: cls for job, (_, _, cls) in fates("late").items() if job not in EXPECTED}
-    assert told == with_both | {("oom", 0): None}
+    steps = [(name, 0) for name in ("oom", "oom2", "nine", "segv", "abort")]
+    assert told == with_both | dict.fromkeys(steps)
 
 
 def test_a_job_that_its_node_could_not_launch_is_stuck() -> None:

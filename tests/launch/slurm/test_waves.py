@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from xtl.launch.profile import Times
+from xtl.launch.profile_parts import Times
 from xtl.launch.reconcile import Bundle
 from xtl.launch.slurm.waves import Room, Wave, minutes_for, send_in_waves
 from xtl.sweep.plan import Plan

@@ -138,10 +138,19 @@ class Client:
         """Put a job that runs, or has ended, back into the queue under its id."""
         self._ask("scontrol", "requeue", job)
 
+    def release(self, job: str) -> None:
+        """Let a job go that is held."""
+        self._ask("scontrol", "release", job)
+
     def cancel(self, jobs: Collection[str]) -> None:
         """Cancel jobs, array tasks (`12_3`) or arrays (`12`). Ended ones are left alone."""
         if jobs:
             self._ask("scancel", *jobs)
+
+    def ask_to_stop(self, jobs: Collection[str]) -> None:
+        """SIGTERM to the ranks of jobs that run, and nothing after it: they take their time."""
+        if jobs:
+            self._ask("scancel", "--signal=TERM", *jobs)
 
     def submit(self, script: Path) -> str:
         """The id of the job, or array, that the script asks for.

@@ -150,6 +150,19 @@ def longest(limits: Limits, place: Place | SlurmProfile) -> int | None:
     return min((minutes for minutes, _ in time_limits(limits, place)), default=None)
 
 
+def most_memory(limits: Limits, profile: SlurmProfile) -> float:
+    """By how much more host memory than the profile says a job may ask for: the most that a node
+    with enough of all else has."""
+    there = [
+        kind.memory_mib / 1024
+        for kind in limits.nodes
+        if kind.partition in profile.partition.split(",")
+        and kind.cpus >= profile.cpus_per_rank * profile.ranks
+        and kind.gpus_of(profile.gpu_type) >= profile.gpus_per_node
+    ]
+    return max(1.0, max(there, default=0.0) / (profile.memory_per_rank_gib * profile.ranks))
+
+
 def time_limits(limits: Limits, place: Place | SlurmProfile) -> list[tuple[int, str]]:
     """(minutes, whose) of all that bounds a job. Slurm lets a longer one wait for ever.
 

@@ -8,11 +8,12 @@ list has ended, or is newer than the answer; only the database can tell which, o
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from xtl.launch.records import Failure, FailureClass
+from xtl.launch.records import Failure
 from xtl.launch.sight import Liveness, Sight
-from xtl.launch.slurm.reasons import is_stuck, words
+from xtl.launch.slurm.ends import Account, cancelled, facts, why
+from xtl.launch.slurm.reasons import is_stuck, remedy, words
 from xtl.launch.slurm.rows import AccountRow, QueueRow
 
 LAG_S = 60.0  # so long after its end a job's last rows are awaited from the database
@@ -27,24 +28,6 @@ _ENDED = frozenset(
     | {"OUT_OF_MEMORY", "DEADLINE", "REVOKED", "LAUNCH_FAILED", "RECONFIG_FAIL"}
 )
 _TELLS_LATER = frozenset({"FAILED", "TIMEOUT", "CANCELLED"})  # of which the database knows more
-_SAID: dict[str, tuple[FailureClass, str]] = {
-    "TIMEOUT": ("time-limit", "Slurm ended it at its time limit"),
-    "PREEMPTED": ("preempted", "Slurm gave its nodes to a job that goes before it"),
-    "NODE_FAIL": ("node", "a node of its failed"),
-    "BOOT_FAIL": ("node", "a node of its did not boot"),
-    "LAUNCH_FAILED": ("node", "a node of its could not launch it"),
-    "RECONFIG_FAIL": ("node", "a node of its could not be set up"),
-    "DEADLINE": ("unknown", "Slurm ended it at its deadline"),
-    "REVOKED": ("unknown", "another cluster of the federation took it"),
-}
-
-
-@dataclass(frozen=True)
-class Account:
-    """All that the database has of one job."""
-
-    row: AccountRow
-    out_of_memory: str = ""  # the step whose processes ran out of it
 
 
 def sights(
@@ -88,8 +71,8 @@ def _booked(accounts: Iterable[AccountRow]) -> dict[tuple[str, int], Account]:
             jobs[row.array, row.index] = Account(row)
     for row in rows:
         job = jobs.get((row.array, row.index))
-        if job and row.word == "OUT_OF_MEMORY":
-            jobs[row.array, row.index] = replace(job, out_of_memory=row.step or "the job")
+        if job and row.step:
+            jobs[row.array, row.index] = replace(job, steps=(*job.steps, row))
     return jobs
 
 
@@ -109,7 +92,8 @@ def _alive(row: QueueRow) -> Sight:
     sight = Sight("alive", row.state, node=row.node, job=row.job)
     if not sight.waits:
         return sight
-    return replace(sight, reason=words(row.reason), stuck=is_stuck(row.reason))
+    said = row.reason
+    return replace(sight, reason=words(said), stuck=is_stuck(said), remedy=remedy(said))
 
 
 def _is_awaited(row: QueueRow) -> bool:
@@ -128,10 +112,10 @@ def _over(row: QueueRow, ended: Account | None) -> Sight:
         if state != row.state or not (ended or _is_dropped(row)):  # by a UID, or as scancel does
             return Sight("gone", state, failure=_cancelled(state, waited=True), job=row.job)
         return Sight("gone", state, words(row.reason), dropped=True, job=row.job)
-    failure = _failure(state, row.node, ended)
+    failure, said = why(state, row.node, ended), facts(state, ended)
     if state == "CANCELLED" and ended is None:
         failure = _cancelled(state, waited=False)
-    return Sight("gone", state, node=row.node, failure=failure, job=row.job)
+    return Sight("gone", state, node=row.node, failure=failure, facts=said, job=row.job)
 
 
 def _is_dropped(row: QueueRow) -> bool:
@@ -147,8 +131,8 @@ def _from_accounts(account: Account) -> Sight:
         return Sight("unknown", row.state, node=row.node, job=row.job)
     if row.state == "CANCELLED" and row.start is None:
         return Sight("gone", row.state, dropped=True, job=row.job)
-    failure = _failure(row.state, row.node, account)
-    return Sight("gone", row.state, node=row.node, failure=failure, job=row.job)
+    failure, said = why(row.state, row.node, account), facts(row.state, account)
+    return Sight("gone", row.state, node=row.node, failure=failure, facts=said, job=row.job)
 
 
 def _from_accounts_alone(account: Account) -> Sight:
@@ -160,28 +144,8 @@ def _from_accounts_alone(account: Account) -> Sight:
     return Sight(over, row.state, node=row.node, asked=False, job=row.job)
 
 
-def _failure(state: str, node: str, account: Account | None) -> Failure | None:
-    """What a state tells of a bad end, in a sentence; FAILED says nothing by itself."""
-    word, on = state.partition(" ")[0], f" on {node}" if node else ""
-    if " by " in state:
-        return _cancelled(state, waited=bool(account and account.row.start is None))
-    if word == "OUT_OF_MEMORY" or (account and account.out_of_memory and word != "COMPLETED"):
-        step = account.out_of_memory if account else ""
-        where = f" in step {step}" if step and step != "the job" else ""
-        line = f"it needed more memory than it had asked for (OUT_OF_MEMORY{where}{on})"
-        return Failure(cls="host-oom", line=line)
-    if word == "CANCELLED":
-        line = f"Slurm cancelled it and does not say why ({state}{on})"
-        return Failure(cls="unknown", line=line)
-    if word not in _SAID:
-        return None
-    cls, said = _SAID[word]
-    return Failure(cls=cls, line=f"{said} ({state}{on})")
-
-
 def _cancelled(state: str, waited: bool) -> Failure:
-    when = "while it waited" if waited else "while it ran"
-    return Failure(cls="cancelled", line=f"a person cancelled it {when} ({state})")
+    return Failure(cls="cancelled", line=cancelled(state, waited))
 
 
 def _certainty(sight: Sight) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from xtl.launch.sight import Remedy
+
 _WORDS = {
     "Priority": "jobs of higher priority are ahead of it",
     "Resources": "it is next, and waits for free nodes",
@@ -53,6 +55,15 @@ _STUCK = frozenset(
     | {"ReservationDeleted", "MaxMemPerLimit"}
 )
 
+# A person's hold, JobHeldUser, is the person's. Slurm's own are let go: after a failed launch the
+# node is drained, so that it does not happen there again.
+_REMEDIES: dict[str, Remedy] = {
+    "LaunchHeld": "release",
+    "HeldRequeue": "release",
+    "JobHoldMaxRequeue": "release",
+    "DependencyNeverSatisfied": "cancel",
+}
+
 _LIMIT = re.compile(
     r"(?P<whose>Assoc|QOS|)(?P<kind>Grp|Max|Min)(?P<what>[A-Za-z]+?)"
     r"(?P<scope>Per(?:Job|Node|User|Account))?(?:Limit|NotSatisfied)?"
@@ -95,6 +106,11 @@ def is_stuck(reason: str) -> bool:
     found = _LIMIT.fullmatch(key)
     never = found and (found["kind"] == "Min" or found["scope"] in ("PerJob", "PerNode"))
     return key in _STUCK or bool(never)
+
+
+def remedy(reason: str) -> Remedy | None:
+    """What a launcher may do for a job that waits for ever for this."""
+    return _REMEDIES.get(_key(reason).partition(",")[0])
 
 
 def _key(reason: str) -> str:

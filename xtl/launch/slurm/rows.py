@@ -8,7 +8,25 @@ from dataclasses import dataclass
 
 QUEUE_FORMAT = "%F|%K|%j|%T|%N|%S|%e|%r"  # the reason last: it is free text
 NO_INDEX = -1
-ACCOUNT_FIELDS = ("JobID", "State", "NodeList", "Start", "End", "JobName")  # a name may hold a |
+ACCOUNT_FIELDS = (
+    *("JobID", "State", "ExitCode", "DerivedExitCode", "NodeList", "Start", "End"),
+    "JobName",  # the last: a name may hold a |
+)
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a job or step ended, `code:signal` as Slurm writes it. A job's code is its script's: of
+    srun, whose code is the highest of its tasks', or the signal that ended one."""
+
+    code: int = 0
+    signal: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.code or self.signal)
+
+    def __str__(self) -> str:
+        return f"{self.code}:{self.signal}"
 
 
 @dataclass(frozen=True)
@@ -40,6 +58,8 @@ class AccountRow:
     node: str
     start: float | None
     end: float | None
+    exit: Exit = Exit()
+    derived: Exit = Exit()  # of a job: the highest of its steps'
     shared: bool = False  # from the one row of all tasks that have not begun, which may be stale
 
     @property
@@ -54,7 +74,7 @@ def parse_queue(text: str, now: float) -> list[QueueRow]:
 
 def parse_accounts(text: str) -> list[AccountRow]:
     """Rows of `sacct --parsable2 --noheader --format=ACCOUNT_FIELDS`."""
-    return [row for line in text.splitlines() for row in _account_rows(line.split("|", 5))]
+    return [row for line in text.splitlines() for row in _account_rows(line.split("|", 7))]
 
 
 def _queue_rows(cells: list[str], now: float) -> Iterator[QueueRow]:
@@ -79,10 +99,10 @@ def _queue_rows(cells: list[str], now: float) -> Iterator[QueueRow]:
 
 def _account_rows(cells: list[str]) -> Iterator[AccountRow]:
     found = re.fullmatch(r"(\d+)(?:_(\d+|\[.*\]))?(?:\.(.+))?", cells[0])
-    if len(cells) != 6 or not found:
+    if len(cells) != 8 or not found:
         return
     array, indexes, step = found[1], found[2] or "N/A", found[3] or ""
-    _, state, node, start, end, name = cells
+    _, state, code, derived, node, start, end, name = cells
     for index in _indexes(indexes.strip("[]")):
         yield AccountRow(
             array=array,
@@ -94,6 +114,8 @@ def _account_rows(cells: list[str]) -> Iterator[AccountRow]:
             node="" if node == "None assigned" else node,
             start=_time(start),
             end=_time(end),
+            exit=_exit(code),
+            derived=_exit(derived),
             shared="[" in indexes,
         )
 
@@ -110,6 +132,12 @@ def _indexes(text: str) -> Iterator[int]:
         found = re.fullmatch(r"(\d+)(?:-(\d+)(?::(\d+))?)?", part)
         if found:
             yield from range(int(found[1]), int(found[2] or found[1]) + 1, int(found[3] or 1))
+
+
+def _exit(text: str) -> Exit:
+    """Of `1:0`; none where there is none, as a step's of a node that failed."""
+    found = re.fullmatch(r"(\d+):(\d+)", text)
+    return Exit(int(found[1]), int(found[2])) if found else Exit()
 
 
 def _time(text: str) -> float | None:

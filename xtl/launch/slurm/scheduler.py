@@ -14,12 +14,21 @@ from xtl.files import write_whole
 from xtl.launch.code import command_for
 from xtl.launch.drafts import Drafts
 from xtl.launch.observe import Observation
-from xtl.launch.profile import Reconcile, SlurmProfile
+from xtl.launch.profile import SlurmProfile
+from xtl.launch.profile_parts import Reconcile
 from xtl.launch.reconcile import Bundle
 from xtl.launch.records import Batch, Job, Submission
 from xtl.launch.sight import Sight
 from xtl.launch.slurm.client import SlurmRefusedError, SlurmSilentError
-from xtl.launch.slurm.limits import Limits, is_full, largest_array, longest, room
+from xtl.launch.slurm.limits import (
+    Limits,
+    is_full,
+    largest_array,
+    longest,
+    most_memory,
+    room,
+)
+from xtl.launch.slurm.mending import mend
 from xtl.launch.slurm.script import Script, render
 from xtl.launch.slurm.watch import Watch
 from xtl.launch.slurm.waves import Room, Wave, kinds, send_in_waves
@@ -38,6 +47,7 @@ class SlurmScheduler:
         self._refused = ""
         self._rest_until = 0.0  # on time.monotonic's clock
         self._full = False  # sbatch has just said so
+        self._mend_from = 0.0  # on time.monotonic's clock
 
     @property
     def said(self) -> str:
@@ -79,6 +89,14 @@ class SlurmScheduler:
         if sent:
             self.watch.forget()
         return sent
+
+    def mend(self, store: Store, seen: Observation) -> list[str]:
+        """Jobs that would wait for ever; what was done, a line each. At most once a poll."""
+        done = mend(self.watch.client, store, seen) if time.monotonic() > self._mend_from else []
+        if done:
+            self.watch.forget()
+            self._mend_from = time.monotonic() + self.profile.poll_seconds
+        return done
 
     def scripts(self, drafts: Drafts, bundles: Sequence[Bundle], seen: Observation) -> list[str]:
         """What `submit` would give to sbatch if every call succeeded; writes nothing."""
@@ -139,7 +157,12 @@ class SlurmScheduler:
         jobs = room(limits, profile, there, inside)
         if not jobs:
             self._refused = f"{there} jobs of yours are in the queue, as many as there may be"
-        most = Room(largest_array(limits, profile), jobs, longest(limits, profile))
+        most = Room(
+            largest_array(limits, profile),
+            jobs,
+            longest(limits, profile),
+            most_memory(limits, profile),
+        )
         send_in_waves(drafts.plan, bundles, alive_jobs(seen), self.profile.time, most, send)
 
     def _write(self, drafts: Drafts, wave: Wave) -> tuple[str, list[Submission]]:
@@ -196,6 +219,8 @@ class SlurmScheduler:
             root=root,
             logs=root / "batches" / name / "logs",
             after=wave.after,
+            memory=wave.memory,
+            exclude=tuple(entry.node for entry in drafts.store.nodes.excluded(time.time())),
         )
 
 

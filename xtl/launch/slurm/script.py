@@ -16,8 +16,9 @@ from xtl.launch.profile import SlurmProfile
 class Script:
     """One sbatch call: `tasks` jobs of `ranks` ranks each, of `minutes` at most.
 
-    `command` is what every rank runs; `after` a Slurm dependency, or empty; `alone`: one process
-    without srun, for the job that reconciles.
+    `command` is what every rank runs; `after` a Slurm dependency, or empty; `memory`: a multiple of
+    the profile's; `exclude`: nodes besides the profile's; `alone`: one process without srun, for
+    the job that reconciles.
     """
 
     name: str
@@ -30,6 +31,8 @@ class Script:
     after: str = ""
     alone: bool = False
     begin: str = ""
+    memory: float = 1.0
+    exclude: tuple[str, ...] = ()
 
 
 def render(script: Script, profile: SlurmProfile) -> str:
@@ -56,7 +59,7 @@ def _parameters(script: Script, profile: SlurmProfile) -> dict[str, Any]:
     if script.alone:
         profile, resources = profile.reconciling, _one_core(profile)
     else:
-        resources = _resources(profile, *profile.nodes_for(script.ranks))
+        resources = _resources(profile, *profile.nodes_for(script.ranks), script.memory)
     at_once = profile.limits.at_once or script.tasks
     return {
         "job_name": script.name,
@@ -65,7 +68,7 @@ def _parameters(script: Script, profile: SlurmProfile) -> dict[str, Any]:
         "account": profile.account,
         "qos": profile.qos,
         "constraint": profile.constraint,
-        "exclude": profile.exclude,
+        "exclude": ",".join(filter(None, (profile.exclude, *script.exclude))) or None,
         "dependency": script.after or None,
         "mail_user": profile.mail and profile.mail.user,
         "mail_type": profile.mail and profile.mail.type,
@@ -79,7 +82,7 @@ def _parameters(script: Script, profile: SlurmProfile) -> dict[str, Any]:
     } | resources
 
 
-def _resources(profile: SlurmProfile, nodes: int, tasks: int) -> dict[str, Any]:
+def _resources(profile: SlurmProfile, nodes: int, tasks: int, memory: float) -> dict[str, Any]:
     gpus: int | str | None = tasks if profile.gpus_per_node else None
     if gpus and profile.gpu_type:
         gpus = f"{profile.gpu_type}:{gpus}"
@@ -88,7 +91,7 @@ def _resources(profile: SlurmProfile, nodes: int, tasks: int) -> dict[str, Any]:
         "ntasks_per_node": tasks,
         "cpus_per_task": profile.cpus_per_rank,
         "gpus_per_node": gpus,
-        "mem": f"{round(1024 * profile.memory_per_rank_gib * tasks)}M",
+        "mem": f"{round(1024 * profile.memory_per_rank_gib * memory * tasks)}M",
     }
 
 

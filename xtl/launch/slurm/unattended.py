@@ -20,6 +20,7 @@ from xtl.launch.store import Store
 from xtl.sweep.plan import Plan
 
 _LATER = "now+15minutes"  # where nothing runs that could be waited for: the queue was full
+_BEGUN_MIN = 5  # after its start, a job is looked at for whether it has passed its first updates
 _PAUSE_S = 20  # between tries, where nobody else would try again
 _SHARE = 0.6  # of its time limit that the job spends on tries
 
@@ -38,16 +39,18 @@ def leave_behind(
     plan: Plan,
     code: Path,
     look: Callable[[], Observation],
+    soon: bool = False,
 ) -> Left:
-    """Submit the job that runs `xtl sweep --once` as soon as one of the live arrays is over, in the
-    place of one that waits already. From such a job itself, with patience: a chain that broke
-    because slurmctld was being restarted would be of no use."""
+    """Submit the job that runs `xtl sweep --once` as soon as one of the live arrays is over
+    (`soon`: some minutes after one has begun), in the place of one that waits already. From such a
+    job itself, with patience: a chain that broke because slurmctld was being restarted would be of
+    no use."""
     if not scheduler.profile.reconcile.enabled:
         return Left(None, "the profile wants none")
     until = time.monotonic() + _SHARE * 60 * scheduler.profile.reconcile.time
     while True:
         try:
-            return _leave(scheduler, store, plan, code, look())
+            return _leave(scheduler, store, plan, code, look(), soon)
         except (SlurmSilentError, SlurmRefusedError) as error:
             if not is_reconciler(store, plan) or time.monotonic() > until:
                 return Left(None, str(error))
@@ -67,16 +70,19 @@ def find_reconciler(scheduler: SlurmScheduler, store: Store, plan: Plan) -> Sigh
 
 
 def _leave(
-    scheduler: SlurmScheduler, store: Store, plan: Plan, code: Path, seen: Observation
+    scheduler: SlurmScheduler, store: Store, plan: Plan, code: Path, seen: Observation, soon: bool
 ) -> Left:
     there = find_reconciler(scheduler, store, plan)
     if there and not there.asked:
         raise SlurmSilentError("squeue: no answer")
     runs = there is not None and not there.waits and there.job != os.environ.get("SLURM_JOB_ID")
-    before = sorted({job.partition("_")[0] for job in alive_jobs(seen).values()})
-    before += [there.job] if there and runs else []  # which may be about to end and leave nobody
+    arrays = sorted({job.partition("_")[0] for job in alive_jobs(seen).values()})
+    if soon:
+        when = _once_begun(seen, arrays)
+    else:  # one that runs may be about to end, and leave nobody
+        when = _once_over([*arrays, there.job] if there and runs else arrays)
     path = store.root / "reconcile" / "script.sh"
-    script = _script(scheduler, store, reconciler(store, plan), code, before)
+    script = _script(scheduler, store, reconciler(store, plan), code, when)
     write_whole(path, render(script, scheduler.profile), mode=0o600)  # its exports may be secrets
     client = scheduler.watch.client
     try:
@@ -90,14 +96,33 @@ def _leave(
     return Left(job)
 
 
+@dataclass(frozen=True)
+class _When:
+    """As sbatch has it: a dependency, or a time to begin."""
+
+    after: str = ""
+    begin: str = ""
+
+
+def _once_over(jobs: Sequence[str]) -> _When:
+    after = "?".join(f"afterany:{job}" for job in jobs)
+    return _When(after) if after else _When(begin=_LATER)
+
+
+def _once_begun(seen: Observation, arrays: Sequence[str]) -> _When:
+    """Some minutes after the start of the first that begins; from now, where one has begun."""
+    sights = [seen.sights[entry.name] for entry in seen.alive]
+    if not arrays or any(sight.liveness == "alive" and not sight.waits for sight in sights):
+        return _When(begin=f"now+{_BEGUN_MIN}minutes")
+    return _When("?".join(f"after:{job}+{_BEGUN_MIN}" for job in arrays))
+
+
 def is_reconciler(store: Store, plan: Plan) -> bool:
     """Whether this process is the job that goes on with the sweep."""
     return os.environ.get("SLURM_JOB_NAME") == reconciler(store, plan)
 
 
-def _script(
-    scheduler: SlurmScheduler, store: Store, name: str, code: Path, before: Sequence[str]
-) -> Script:
+def _script(scheduler: SlurmScheduler, store: Store, name: str, code: Path, when: _When) -> Script:
     root = store.root.absolute()
     sweep = ("jobs.main", "sweep", "--once", "--root", str(root), "--cluster", "slurm")
     return Script(
@@ -108,7 +133,7 @@ def _script(
         command=command_for(code.absolute(), *sweep),
         root=root,
         logs=root / "reconcile",
-        after="?".join(f"afterany:{job}" for job in before),
-        begin="" if before else _LATER,
+        after=when.after,
+        begin=when.begin,
         alone=True,
     )

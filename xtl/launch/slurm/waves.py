@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
-from xtl.launch.profile import Times
+from xtl.launch.profile_parts import Times
 from xtl.launch.reconcile import Bundle
 from xtl.sweep.bundles import Bundling, make_bundles
 from xtl.sweep.plan import Plan
@@ -14,21 +14,24 @@ from xtl.sweep.plan import Plan
 
 @dataclass(frozen=True)
 class Wave:
-    """Bundles that make one array: alike in time limit and in what they wait for."""
+    """Bundles that make one array: alike in time limit, in host memory (a multiple of what the
+    profile says) and in what they wait for."""
 
     bundles: tuple[Bundle, ...]
     minutes: int
     after: str  # as sbatch's --dependency has it; empty: nothing
+    memory: float = 1.0
 
 
 @dataclass(frozen=True)
 class Room:
-    """How many jobs an array may have, how many may still be submitted, and for how long a job
-    may run at most (None: no limit)."""
+    """How many jobs an array may have, how many may still be submitted, for how long a job may run
+    at most (None: no limit), and by how much more memory than usual it may ask for."""
 
     array: int
     jobs: int
     minutes: int | None
+    memory: float = float("inf")
 
 
 def send_in_waves(
@@ -54,7 +57,7 @@ def send_in_waves(
         if not ready:
             return
         for wave in _waves(plan, ready, known, times, room):
-            part = Wave(wave.bundles[:left], wave.minutes, wave.after)
+            part = replace(wave, bundles=wave.bundles[:left])
             sent = send(part) if part.bundles else None
             if sent is None:
                 return
@@ -65,14 +68,18 @@ def send_in_waves(
 def _waves(
     plan: Plan, bundles: Sequence[Bundle], jobs: Mapping[str, str], times: Times, room: Room
 ) -> list[Wave]:
-    def kind(bundle: Bundle) -> tuple[str, int]:
+    def kind(bundle: Bundle) -> tuple[str, int, float]:
         parents = sorted({jobs[shard] for shard in bundle.after})
         after = "afterok:" + ":".join(parents) if parents else ""
-        return after, minutes_for(plan, bundle, times, room.minutes)
+        return (
+            after,
+            minutes_for(plan, bundle, times, room.minutes),
+            min(bundle.memory, room.memory),
+        )
 
     return [
-        Wave(tuple(alike[start : start + room.array]), minutes, after)
-        for (after, minutes), group in groupby(sorted(bundles, key=kind), key=kind)
+        Wave(tuple(alike[start : start + room.array]), minutes, after, memory)
+        for (after, minutes, memory), group in groupby(sorted(bundles, key=kind), key=kind)
         for alike in [list(group)]
         for start in range(0, len(alike), room.array)
     ]

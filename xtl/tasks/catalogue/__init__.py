@@ -13,7 +13,8 @@ from xtl.tasks.catalogue.evaluation_sets import LOOKUP_LANGUAGES
 from xtl.tasks.catalogue.held_out import held_out
 from xtl.tasks.catalogue.targets import TARGETS
 from xtl.tasks.catalogue.tasks import TASKS
-from xtl.tasks.extensions import Catalogue, installed, take_in
+from xtl.tasks.extensions import installed, take_in
+from xtl.tasks.offers import Catalogue
 
 __all__ = [
     "EVALUATION_SETS",

@@ -1,0 +1,89 @@
+"""The circuit breaker: the same failure of several shards stops the sweep. Pure.
+
+What a machine did to a shard (a node, a preemption, a full disk) is no sign of a mistake, and never
+trips it. A class that is tried again counts when its tries are spent, or when a shard failed in the
+same way twice running: by then it is no bad luck.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from xtl.launch.failures import failure_of, fingerprint
+from xtl.launch.records import Failure, FailureClass, Pause
+from xtl.launch.states import Evidence, State, tries_of
+
+_MACHINES: frozenset[FailureClass] = frozenset(
+    {"node", "preempted", "time-limit", "storage", "cancelled", "diverged", "host-oom"}
+)
+
+
+def pause_for(
+    known: Mapping[str, State],
+    evidence: Mapping[str, Evidence],
+    lifted: Iterable[Pause],
+    same_failure: int | None,
+    now: float,
+) -> Pause | None:
+    """Why nothing may be submitted, if so: a full disk, or the same failure of `same_failure`
+    shards. What a pause that was lifted named, at the same attempts, no longer counts."""
+    old = {
+        (pause.fingerprint, shard, attempt)
+        for pause in lifted
+        for shard, attempt in pause.shards.items()
+    }
+    groups: dict[str, dict[str, Failure]] = defaultdict(dict)
+    for shard, state in known.items():
+        failure = state.failure
+        if state.name != "failed" or failure is None:
+            continue
+        mark = "storage" if failure.cls == "storage" else fingerprint(failure)
+        if (mark, shard, _attempt(evidence[shard])) in old:
+            continue
+        if mark == "storage" or _counts(state, failure, evidence[shard]):
+            groups[mark][shard] = failure
+    if full := groups.pop("storage", None):
+        return _pause("storage", "storage", full, evidence, now)
+    for mark, failures in groups.items():
+        if same_failure and len(failures) >= same_failure:
+            return _pause("repeated", mark, failures, evidence, now)
+    return None
+
+
+def _counts(state: State, failure: Failure, own: Evidence) -> bool:
+    if failure.cls in _MACHINES:
+        return False
+    return not state.retry or _twice(failure, own)
+
+
+def _twice(failure: Failure, own: Evidence) -> bool:
+    """Whether its last two tries ended alike."""
+    if own.false_starts:
+        before: Failure | None = own.false_starts[-2] if own.false_starts[1:] else None
+    else:
+        tries = tries_of(own).attempts
+        before = failure_of(tries[-2], ()) if tries[1:] else None
+    return before is not None and fingerprint(before) == fingerprint(failure)
+
+
+def _pause(
+    cause: str, mark: str, failures: Mapping[str, Failure], evidence: Mapping[str, Evidence],
+    now: float,
+) -> Pause:  # fmt: skip
+    first = next(iter(failures.values()))
+    return Pause.model_validate(
+        {
+            "cause": cause,
+            "line": first.line,
+            "fingerprint": mark,
+            "shards": {shard: _attempt(evidence[shard]) for shard in failures},
+            "since": now,
+        }
+    )
+
+
+def _attempt(own: Evidence) -> int:
+    """That failed so: a job that never began, at the attempt that it was given."""
+    latest = own.attempts[-1].claim.attempt if own.attempts else 0
+    return latest + (len(own.false_starts) if own.false_starts else 0)

@@ -1,0 +1,186 @@
+"""Cancelling: which jobs go for the sake of which shards, and how they are told.
+
+A person's word goes to disk before any job hears of it: the job itself heeds it between two shards,
+and whoever looks later knows what it ended of. Ranks that run get SIGTERM and nothing after it, so
+they save however long that takes. scancel alone kills them KillWait later (30 seconds by default),
+which is enough for a small model, and for one whose state is tens of GiB is not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from xtl.errors import UserError
+from xtl.launch.local import processes_of
+from xtl.launch.observe import Observation
+from xtl.launch.records import FalseStart, Submission
+from xtl.launch.sight import Sight
+from xtl.launch.slurm.client import Client, SlurmRefusedError, SlurmSilentError
+from xtl.launch.states import Evidence, State
+from xtl.launch.store import Store
+from xtl.sweep.plan import Plan
+
+
+@dataclass(frozen=True)
+class CancelledJob:
+    """A job that is to go: `meant` are the shards that it is cancelled for, `others` those that it
+    has yet to run besides."""
+
+    submission: Submission
+    sight: Sight
+    meant: tuple[str, ...]
+    others: tuple[str, ...] = ()
+
+    @property
+    def runs(self) -> bool:
+        return self.submission.cluster == "local" or self.sight.state == "RUNNING"
+
+
+@dataclass(frozen=True)
+class Cancellation:
+    """What is to be done. `unsent`: shards that have no job yet and would get one by themselves;
+    `out_of_reach`: those of jobs that nobody can be asked about."""
+
+    jobs: tuple[CancelledJob, ...]
+    unsent: tuple[str, ...] = ()
+    out_of_reach: tuple[str, ...] = ()
+
+    @property
+    def meant(self) -> list[str]:
+        return [*(shard for job in self.jobs for shard in job.meant), *self.unsent]
+
+    @property
+    def others(self) -> list[str]:
+        return [shard for job in self.jobs for shard in job.others]
+
+
+def what_to_cancel(
+    plan: Plan,
+    known: Mapping[str, State],
+    seen: Observation,
+    chosen: Collection[str],
+    led: bool,
+    others_too: bool = False,
+) -> Cancellation:
+    """Pure. `led`: a launcher or a job goes on by itself, and would submit what is missing;
+    `others_too`: what shares a job with the chosen is meant as well."""
+    jobs: list[CancelledJob] = []
+    lost: list[str] = []
+    for submission in seen.alive:
+        sight, left = seen.sights[submission.name], _left(known, seen.evidence, submission)
+        meant = tuple(shard for shard in left if shard in chosen or others_too)
+        if not any(shard in chosen for shard in left):
+            continue
+        if sight.liveness != "alive":
+            lost += meant
+            continue
+        others = tuple(shard for shard in left if shard not in meant)
+        jobs.append(CancelledJob(submission, sight, meant, others))
+    taken = {shard for job in jobs for shard in (*job.meant, *job.others)}
+    unsent = _unsent(plan, known, chosen, taken) if led else ()
+    return Cancellation(tuple(jobs), unsent, tuple(lost))
+
+
+def _left(
+    known: Mapping[str, State], evidence: Mapping[str, Evidence], submission: Submission
+) -> list[str]:
+    """The shards that a job runs or has yet to run."""
+    left = []
+    for shard, attempt in submission.shards:
+        own = evidence.get(shard)
+        if own is None or known[shard].name not in ("running", "queued", "unknown"):
+            continue
+        last = own.attempts[-1].claim if own.attempts else None
+        if last is None or last.attempt < attempt or last.submission == submission.name:
+            left.append(shard)
+    return left
+
+
+def _unsent(
+    plan: Plan, known: Mapping[str, State], chosen: Collection[str], taken: Collection[str]
+) -> tuple[str, ...]:
+    """Of what would be submitted by itself, the first of each chain: its children are blocked."""
+    found: list[str] = []
+    stopped = set(taken)
+    for shard in plan.shards.values():
+        state = known[shard.id]
+        waits = state.name in ("missing", "lost") or state.retry
+        if shard.id in chosen and shard.id not in taken and waits:
+            if not stopped.intersection(shard.parents):
+                found.append(shard.id)
+            stopped.add(shard.id)
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class AtStake:
+    """Of a running shard: where it is, and what is lost unless it saves as it stops (an evaluation
+    never does): updates or batches, and device-seconds at its pace."""
+
+    step: int
+    total: int
+    steps: int
+    device_seconds: float
+
+
+def at_stake(own: Evidence) -> AtStake | None:
+    """None where it does not run, or has not said where it is."""
+    beat, attempts = own.heartbeat, own.attempts
+    if (
+        beat is None
+        or not attempts
+        or attempts[-1].end
+        or attempts[-1].claim.attempt != beat.attempt
+    ):
+        return None
+    claim, begun = attempts[-1].claim, max((entry.saved for entry in attempts[:-1]), default=0)
+    pace = (beat.time - claim.started) / max(1, beat.step - begun)
+    steps = max(0, beat.step - max(beat.saved, begun))
+    return AtStake(beat.step, beat.total, steps, steps * pace * claim.world_size)
+
+
+def carry_out(store: Store, doomed: Cancellation, client: Client | None, now: bool = False) -> None:
+    """Tell all jobs; `now`: without time to save. Raises UserError where Slurm does not hear of it,
+    or says no, and then no job counts as cancelled."""
+    for job in doomed.jobs:
+        store.submissions.note_cancelled(job.submission.name, job.meant)
+    slurm = [job for job in doomed.jobs if job.submission.cluster == "slurm"]
+    try:
+        if client:
+            client.cancel([job.sight.job for job in slurm if now or not job.runs])
+            client.ask_to_stop([job.sight.job for job in slurm if job.runs and not now])
+    except (SlurmSilentError, SlurmRefusedError) as error:
+        for job in doomed.jobs:
+            store.submissions.spare(job.submission.name)
+        raise UserError(f"Slurm: {error}: not cancelled") from None
+    local = [job.submission.name for job in doomed.jobs if job.submission.cluster == "local"]
+    _stop_here(store.root, local, now)
+    for shard in doomed.unsent:
+        _note_unsent(store, shard)
+
+
+def _stop_here(root: Path, names: Collection[str], now: bool) -> None:
+    """SIGTERM to the controllers of jobs on this machine, which hand it on to their ranks; `now`:
+    SIGKILL to their sessions."""
+    for process in (one for found in processes_of(root, names).values() for one in found):
+        with contextlib.suppress(psutil.Error, ProcessLookupError):
+            if now:
+                os.killpg(os.getpgid(process.pid), signal.SIGKILL)
+            else:
+                process.terminate()
+
+
+def _note_unsent(store: Store, shard: str) -> None:
+    """As if its job had been cancelled before it began; its next attempt would have that number."""
+    line = "a person cancelled it before it was submitted"
+    number, moment = store.latest_attempt(shard) + 1, time.time()
+    start = FalseStart(cls="cancelled", line=line, attempt=number, time=moment)
+    store.note_false_start(shard, f"cancelled-{moment:.6f}", start)
