@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,8 +41,12 @@ Json = Annotated[bool, typer.Option("--json", help="The same for machines, as JS
 
 
 def session(manifest: Path | None, root: Path | None, cluster: str, profile: str | None) -> Session:
-    """The sweep that the options name; a root alone names the manifest that it keeps."""
-    return open_session(manifest or _kept(root), root, cluster, profile)
+    """The sweep that the options name; a root alone names the manifest that it keeps. What this
+    process and its jobs write from now on, others may read as the profile says."""
+    opened = open_session(manifest or _kept(root), root, cluster, profile)
+    if opened.profile.umask is not None:
+        os.umask(opened.profile.umask)
+    return opened
 
 
 def _kept(root: Path | None) -> Path:

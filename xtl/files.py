@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+_STATUS = Path("/proc/self/status")
 
-def write_whole(path: Path, text: str, mode: int = 0o644) -> None:
-    """Replace `path` by `text` so that no reader, and no crash, ever sees a part of it."""
+
+def write_whole(path: Path, text: str, mode: int = 0o666) -> None:
+    """Replace `path` by `text` so that no reader, and no crash, ever sees a part of it. Of `mode`
+    it gets what the umask leaves."""
     staged = _stage(path, text, mode)
     staged.replace(path)
     sync_folder(path.parent)
@@ -52,7 +56,7 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _stage(path: Path, text: str, mode: int = 0o644) -> Path:
+def _stage(path: Path, text: str, mode: int = 0o666) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
@@ -60,8 +64,19 @@ def _stage(path: Path, text: str, mode: int = 0o644) -> Path:
         stream.flush()
         os.fsync(stream.fileno())
     staged = Path(name)
-    staged.chmod(mode)
+    staged.chmod(allowed(mode))
     return staged
+
+
+def allowed(mode: int) -> int:
+    """What the umask leaves of a file's rights."""
+    try:  # Linux tells it; to ask the system call sets it, for other threads too
+        found = re.search(r"^Umask:\s*(\d+)", _STATUS.read_text(), re.MULTILINE)
+        umask = int(found[1], 8) if found else 0o077
+    except OSError:
+        umask = os.umask(0o077)
+        os.umask(umask)
+    return mode & ~umask
 
 
 def write_by(path: Path, fill: Callable[[Path], None]) -> None:

@@ -63,9 +63,9 @@ def test_an_evaluation_that_does_not_fit_halves_its_own_batches() -> None:
 
 
 def test_halvings_add_up_over_attempts() -> None:
-    assert halvings(with_batch(2, halved=1)) == 2
-    assert halvings(after("node", 2)) == 0
-    assert halvings(Tries()) == 0
+    last = with_batch(2, halved=1).attempts[-1].claim
+    assert halvings(last, "gpu-oom") == 2
+    assert halvings(last, "node") == 1
 
 
 def test_out_of_host_memory_asks_for_more_each_time() -> None:

@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from xtl.errors import UserError
+from xtl.files import allowed
 
 REVISION_DIGITS = 16
 READ_ONLY = 0o444
@@ -151,7 +152,7 @@ class Mirror:
         descriptor, staged = tempfile.mkstemp(dir=path.parent, prefix=".index-")
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             json.dump(entry, stream, indent=1, sort_keys=True)
-        Path(staged).chmod(0o644)
+        Path(staged).chmod(allowed(0o666))
         Path(staged).replace(path)
 
     def _index(self, repo: str, recipe: Mapping[str, object]) -> Path:
@@ -176,9 +177,9 @@ def _files(folder: Path) -> Iterator[Path]:
 def _seal(staged: Path) -> None:
     """Make files read-only and everything durable, the folders after what they hold."""
     for path in _files(staged):
-        path.chmod(READ_ONLY)
+        path.chmod(allowed(READ_ONLY))
         _sync(path)
-    staged.chmod(0o755)
+    staged.chmod(allowed(0o777))
     for folder in [*(path for path in staged.rglob("*") if path.is_dir()), staged]:
         _sync(folder)
 

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xtl.errors import UserError
-from xtl.files import read_json, sync_folder
+from xtl.files import allowed, read_json, sync_folder
 
 FORMAT = 1
 """Raised when the same content would be laid out in other bytes."""
@@ -145,7 +145,7 @@ def _sha256(path: Path) -> str:
 
 
 def _seal(path: Path) -> None:
-    path.chmod(_READ_ONLY)
+    path.chmod(allowed(_READ_ONLY))
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

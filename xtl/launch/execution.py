@@ -214,7 +214,7 @@ class Execution:
             pools={code: tokens.open_language(spec, code, table) for code, table in asked},
             checkpoint=self._checkpoint(),
             head_task=self._head_task(spec),
-            batch_tokens=_BATCH_TOKENS >> self.submission.halvings,
+            batch_tokens=max(1, _BATCH_TOKENS >> self.submission.halvings),
         )
         outcome = evaluate(
             job, lambda done, total: self.progress(done, total, {}), self.stop_requested

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator
 
-from xtl.launch.records import Attempt, Failure, FailureClass
+from xtl.launch.records import Attempt, Claim, Failure, FailureClass
 from xtl.sweep.fields import Keys, Positive
 
 Retried = Literal["communication", "node", "host-oom", "unknown"]
@@ -23,6 +23,7 @@ STALLS: dict[Resumed, int] = {"preempted": 10, "time-limit": 3}
 MORE_MEMORY = 1.5
 """What a shard that ran out of host memory asks for then, as a multiple of what it had."""
 _LEAST_EVALUATION = 4  # halvings of an evaluation's batch, down to some 128 slots
+_MOST_HALVINGS = 10
 _STORAGE = "tried again by itself when there is room: nothing of its budget is spent"
 _TOO_LARGE = (
     "does not fit with the least batch: give it more ranks, a higher ZeRO stage or a GPU with more "
@@ -151,8 +152,7 @@ def _halved(tries: Tries) -> Outlook:
     return Outlook(False, _TOO_LARGE)
 
 
-def halvings(tries: Tries) -> int:
-    """How often the batch that it is to run with was halved."""
-    if not tries.attempts:
-        return 0
-    return tries.attempts[-1].claim.halvings + int(tries.classes[-1] == "gpu-oom")
+def halvings(last: Claim, ended: FailureClass | None) -> int:
+    """How often the batch that a shard runs with next is halved, whatever was pardoned: it goes on
+    from a checkpoint that was made with the halved one."""
+    return min(_MOST_HALVINGS, last.halvings + int(ended == "gpu-oom"))

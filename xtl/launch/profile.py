@@ -25,6 +25,10 @@ PROFILES = Path(__file__).parents[2] / "slurm" / "profiles"
 UNTHROTTLED = 64  # jobs at once, where a profile sets no limit: for the forecast
 
 
+Access = Literal["user", "group"]
+UMASKS: dict[Access, int] = {"user": 0o077, "group": 0o007}
+
+
 class Profile(Keys):
     """What every profile has."""
 
@@ -36,10 +40,21 @@ class Profile(Keys):
     device_tflops: Annotated[float, Field(gt=0)]
     start_seconds: Annotated[float, Field(ge=0)]
     policy: Policy = Policy()
+    access: Access | None = None
 
     @abstractmethod
     def slots_for(self, ranks: int) -> int:
         """Jobs of so many ranks at once."""
+
+    @property
+    def umask(self) -> int | None:
+        """What nobody else may do with a sweep's files; None: as the user's own umask says."""
+        return UMASKS[self.access] if self.access else None
+
+    @property
+    def secret_mode(self) -> int:
+        """Of files that may hold secrets: those of `environment`."""
+        return 0o640 if self.access == "group" else 0o600
 
     def folder_for(self, sweep: str) -> Path:
         """Where a sweep of that name lives unless `--root` says otherwise."""

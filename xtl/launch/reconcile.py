@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from xtl.launch.canary import hold_back
+from xtl.launch.failures import failure_of
 from xtl.launch.policy import MORE_MEMORY, Policy, halvings, host_ooms
 from xtl.launch.records import Pause
 from xtl.launch.states import USUAL, Evidence, State, todo, tries_of
@@ -88,7 +89,16 @@ def _bundle(
     shards = tuple((shard, _next_attempt(evidence[shard])) for shard in members)
     tries = [tries_of(evidence[shard]) for shard in members]
     more = max(map(host_ooms, tries))
-    return Bundle(shards, frozenset(pending), max(map(halvings, tries)), MORE_MEMORY**more)
+    halved = max(_halvings(evidence[shard]) for shard in members)
+    return Bundle(shards, frozenset(pending), halved, MORE_MEMORY**more)
+
+
+def _halvings(own: Evidence) -> int:
+    if not own.attempts:
+        return 0
+    last = own.attempts[-1]
+    well = last.end is not None and last.end.status == "done"
+    return halvings(last.claim, None if well else failure_of(last, own.noted).cls)
 
 
 def _next_attempt(evidence: Evidence) -> int:

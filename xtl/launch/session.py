@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -159,13 +160,22 @@ class Session:
     def settle_in(self) -> None:
         """Keep manifest and profile in the sweep's folder, which then tells everything alone."""
         text = self.manifest_path.read_text(encoding="utf-8")
+        self._close_to_others()
         if self.manifest_path.resolve() != self.store.manifest_path.resolve():
             write_whole(self.store.manifest_path, text)
         settled = self.profile.settled(Path.cwd()).model_dump(mode="json")
         text = yaml.safe_dump(settled, sort_keys=False)
-        write_whole(self.store.profile_path, text, mode=0o600)  # its environment may be secret
+        write_whole(self.store.profile_path, text, mode=self.profile.secret_mode)
         if "_limits" in self.__dict__:  # the cluster was asked
             keep_limits(self._limits, self.store.cluster_path)
+
+    def _close_to_others(self) -> None:
+        """The folder gets the rights that the profile says; of a group, what is made in it is that
+        group's. Of somebody else's folder they are left alone."""
+        root, umask = self.store.root, self.profile.umask
+        root.mkdir(parents=True, exist_ok=True)
+        if umask is not None and root.stat().st_uid == os.geteuid():
+            root.chmod(0o777 & ~umask | (0o2000 if self.profile.access == "group" else 0))
 
 
 def open_session(manifest: Path, root: Path | None, cluster: str, profile: str | None) -> Session:

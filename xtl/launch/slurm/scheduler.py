@@ -184,7 +184,7 @@ class SlurmScheduler:
         """The array's id; None where the queue is full, or Slurm said nothing: then it may have
         heard all the same, and the name will tell."""
         path = store.batches.folder(name) / "script.sh"
-        write_whole(path, render(script, self.profile), mode=0o600)  # its exports may be secrets
+        write_whole(path, render(script, self.profile), mode=self.profile.secret_mode)
         script.logs.mkdir(exist_ok=True)
         try:
             job = self.watch.client.submit(path)

@@ -74,7 +74,7 @@ def _parameters(script: Script, profile: SlurmProfile) -> dict[str, Any]:
         "mail_type": profile.mail and profile.mail.type,
         "signal_delay_s": profile.signal_seconds,
         "array_parallelism": at_once,
-        "setup": [*profile.setup, *_exports(profile, script.alone)],
+        "setup": [*_private(profile), *profile.setup, *_exports(profile, script.alone)],
         "srun_args": [f"--cpus-per-task={profile.cpus_per_rank}", "--kill-on-bad-exit=1"],
         "use_srun": not script.alone,
         "wckey": None,
@@ -114,6 +114,10 @@ def _additional(script: Script, profile: SlurmProfile) -> dict[str, Any]:
         "begin": script.begin or None,
     }
     return {key: value for key, value in wanted.items() if value is not None}
+
+
+def _private(profile: SlurmProfile) -> list[str]:
+    return [] if profile.umask is None else [f"umask {profile.umask:04o}"]
 
 
 def _exports(profile: SlurmProfile, alone: bool) -> list[str]:

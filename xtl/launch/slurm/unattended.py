@@ -83,7 +83,7 @@ def _leave(
         when = _once_over([*arrays, there.job] if there and runs else arrays)
     path = store.root / "reconcile" / "script.sh"
     script = _script(scheduler, store, reconciler(store, plan), code, when)
-    write_whole(path, render(script, scheduler.profile), mode=0o600)  # its exports may be secrets
+    write_whole(path, render(script, scheduler.profile), mode=scheduler.profile.secret_mode)
     client = scheduler.watch.client
     try:
         job = client.submit(path)
