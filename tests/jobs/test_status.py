@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from jobs.options import DEMO, session
-from jobs.status import View, _data, _goes_on, _head, _moves
+from jobs.overview import View, _data, _goes_on, _head, _moves
 from jobs.table import below, clock, short, table
 from tests.bench import Bench
 from tests.conftest import lock_for
@@ -281,7 +281,7 @@ def test_who_goes_on_is_asked_as_seldom_as_slurm_is(
     on_slurm: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Session] = []
-    monkeypatch.setattr("jobs.status._unattended", asked.append)
+    monkeypatch.setattr("jobs.overview._unattended", asked.append)
     view = View(on_slurm, every=False, failed=False)
     for _ in range(3):
         view.picture(80)
