@@ -54,6 +54,19 @@ def test_what_a_rank_raised_has_a_class(error: BaseException, cls: FailureClass)
     assert classify_exception(error) == cls
 
 
+def write_by_a_library() -> None:
+    try:
+        raise OSError(errno.ENOSPC, "No space left on device")
+    except OSError as error:
+        raise RuntimeError("unexpected pos") from error
+
+
+def test_a_full_disk_is_known_through_what_a_library_makes_of_it() -> None:
+    with pytest.raises(RuntimeError) as wrapped:
+        write_by_a_library()
+    assert classify_exception(wrapped.value) == "storage"
+
+
 def test_a_lost_connection_is_the_root_only_when_nothing_else_is() -> None:
     lost = Failure(cls="communication", line="closed", rank=0)
     cause = Failure(cls="storage", line="full", rank=1)

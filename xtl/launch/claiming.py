@@ -6,11 +6,17 @@ import os
 import socket
 import time
 
+import psutil
+
 from xtl.launch.code import versions
 from xtl.launch.records import Claim, Submission
 from xtl.launch.store import Store
 
 _PATIENCE_S = 30.0  # a result of another node may be that late on a network file system
+
+
+class FencedError(Exception):
+    """A later attempt has claimed this shard: nothing more may be written."""
 
 
 def claim_shard(store: Store, submission: Submission, shard: str, attempt: int) -> tuple[str, int]:
@@ -88,6 +94,7 @@ def _make_claim(store: Store, submission: Submission, shard: str, attempt: int) 
         versions=versions(),
         commit=submission.commit,
         started=time.time(),
+        launched=psutil.Process().create_time(),
     )
 
 

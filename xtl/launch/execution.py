@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from xtl.data.mirror import Mirror
 from xtl.errors import UserError
+from xtl.launch.claiming import FencedError
 from xtl.launch.heart import Heart
 from xtl.launch.outcomes import keep_predictions, training_summary
 from xtl.launch.ranks import Ranks
@@ -33,10 +34,6 @@ if TYPE_CHECKING:
     from xtl.tasks.family import Prediction
 
 _BATCH_TOKENS = 2048  # slots of one forward pass of a rank: quickest on a CPU core
-
-
-class FencedError(Exception):
-    """A later attempt has claimed this shard: nothing more may be written."""
 
 
 class Execution:
@@ -64,8 +61,10 @@ class Execution:
         self._step = 0
         self._saved: list[int] = []  # steps that no later attempt will repeat
         self._finished = False
+        self._reserve = store.reserve(shard.id, attempt, ranks.rank)
 
     def __enter__(self) -> Self:
+        self._reserve.keep()
         if self.ranks.first:
             identity = RunIdentity(
                 sweep=self.submission.sweep,
@@ -91,6 +90,7 @@ class Execution:
             self._heart.stop()
         if self._tracker:
             self._tracker.finish(1 if error else 143 if self._stop.requested else 0)
+        self._reserve.give_up()
 
     # -- hooks -------------------------------------------------------------------------------
     def progress(self, step: int, total: int, values: Mapping[str, float]) -> None:

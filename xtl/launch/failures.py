@@ -15,13 +15,20 @@ SILENT = "rank 0 ended without a word"
 _STORAGE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.ESTALE, errno.EREMOTEIO})
 
 
+def is_storage(error: BaseException) -> bool:
+    """Whether a file system has no room for us, or has lost a file's handle."""
+    return isinstance(error, OSError) and error.errno in _STORAGE
+
+
 def classify_exception(error: BaseException) -> FailureClass:
-    """The class of what a rank raised."""
+    """The class of what a rank raised, or of what it was raised from: a library may wrap it."""
+    if error.__context__ and is_storage(error.__context__):
+        return "storage"
     if isinstance(error, UserError):
         return "configuration" if isinstance(error, ConfigurationError) else "data"
     if isinstance(error, MemoryError):
         return "host-oom"
-    if isinstance(error, OSError) and error.errno in _STORAGE:  # whatever language it says it in
+    if is_storage(error):  # whatever language it says it in
         return "storage"
     return class_of_raised(type(error).__name__, str(error))
 

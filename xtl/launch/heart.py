@@ -13,16 +13,21 @@ _EVERY_S = 2.0
 
 
 class Heart:
-    """Beats until stopped. A beat that cannot be written (a full disk) is only missed."""
+    """Beats until stopped, and once more then. A beat that cannot be written (a full disk) is only
+    missed."""
 
     def __init__(self, store: Store, shard: str, attempt: int) -> None:
         self._store, self._shard, self._attempt = store, shard, attempt
         self._place: tuple[int, int, float | None] = (0, 0, None)
-        self._saved = 0
+        self._saved = self._began = 0
+        self._ready: float | None = None
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True)
 
     def at(self, step: int, total: int, metric: float | None) -> None:
+        """The first call says where it begins, and that its start-up is over."""
+        if self._ready is None:
+            self._began, self._ready = step, time.time()
         self._place = (step, total, metric)
 
     def saved(self, step: int) -> None:
@@ -36,6 +41,7 @@ class Heart:
         self._thread.join()
 
     def _beat(self) -> None:
+        over = False
         while True:
             step, total, metric = self._place
             beat = Heartbeat(
@@ -45,8 +51,11 @@ class Heart:
                 total=total,
                 metric=metric,
                 saved=self._saved,
+                began=self._began,
+                ready=self._ready,
             )
             with contextlib.suppress(OSError):
                 self._store.beat(self._shard, beat)
-            if self._over.wait(_EVERY_S):
+            if over:
                 return
+            over = self._over.wait(_EVERY_S)

@@ -15,6 +15,7 @@ from xtl.errors import UserError
 from xtl.launch.breaker import pause_for
 from xtl.launch.code import Frozen, ensure, foresee
 from xtl.launch.drafts import Drafts
+from xtl.launch.failures import is_storage
 from xtl.launch.lease import Lease
 from xtl.launch.nodes import to_exclude
 from xtl.launch.observe import Observation, settle
@@ -85,7 +86,18 @@ class Launcher:
         return pauses.current() or pause_for(known, evidence, pauses.lifted(), same, now)
 
     def step(self) -> Look:
-        """One look and what follows from it. Cheap enough for every second."""
+        """One look and what follows from it. Cheap enough for every second. Where nothing can be
+        written it waits for room, as the sweep's jobs do."""
+        try:
+            return self._step()
+        except OSError as error:
+            if not is_storage(error):
+                raise
+            observation, known, _ = self.decide()
+            full = Pause(cause="storage", line=str(error), since=time.time())
+            return Look(observation, known, self.submitted, True, over=False, pause=full)
+
+    def _step(self) -> Look:
         leading = self.lease.hold()
         observation, known, decision = self.decide()
         scheduler = self.session.scheduler

@@ -61,6 +61,8 @@ def settle(store: Store, observation: Observation) -> None:
         sight = observation.sights[submission.name]
         claimed = _claimed(store, submission)
         for shard, number in claimed:
+            store.free_reserves(shard, number)
+        for shard, number in claimed:
             attempt = store.attempt(shard, number)
             if attempt:
                 word = _word(store, submission.name, shard, sight)
@@ -127,14 +129,13 @@ def _evidence(
         return Evidence(waiting=waiting is not None, sight=ahead)
     attempts = tuple(store.attempts(shard))
     last = attempts[-1] if attempts else None
-    number = last.claim.attempt if last else 0
     sight = sights.get(last.claim.submission) if last else None
     return Evidence(
         result=store.result(shard),
         artifact=store.artifact_digest(shard),
         attempts=attempts,
         noted=words_on(store, shard, last, sight, now) if last else (),
-        heartbeat=store.heartbeat(shard, number) if last else None,
+        heartbeat=last.beat if last else None,
         job=_job(store, last.claim.submission, sight) if last else None,
         waiting=waiting is not None,
         sight=ahead or sight,

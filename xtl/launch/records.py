@@ -75,6 +75,7 @@ class Claim(Record):
     versions: dict[str, str]
     commit: str
     started: float  # seconds since the epoch
+    launched: float | None = None  # rank 0's process, on the same clock; None: not recorded
 
 
 class End(Record):
@@ -87,19 +88,9 @@ class End(Record):
     finished: float
 
 
-class Attempt(Record):
-    """A claim with its end, None while it runs (or when it died without a word).
-
-    `saved`: the step from which another attempt goes on; 0 for an evaluation.
-    """
-
-    claim: Claim
-    end: End | None
-    saved: int = 0
-
-
 class Heartbeat(Record):
-    """Where a running attempt is. `metric` is the last loss of a training."""
+    """Where a running attempt is. `metric` is the last loss of a training. `ready`: when its
+    start-up was over, in seconds since the epoch, at step `began`; None before."""
 
     attempt: int
     time: float
@@ -107,6 +98,21 @@ class Heartbeat(Record):
     total: int
     saved: int = 0  # the step of its last checkpoint
     metric: float | None = None
+    began: int = 0
+    ready: float | None = None
+
+
+class Attempt(Record):
+    """A claim with its end, None while it runs (or when it died without a word).
+
+    `saved`: the step from which another attempt goes on; 0 for an evaluation. `beat`: its last sign
+    of life, as far as it left one.
+    """
+
+    claim: Claim
+    end: End | None
+    saved: int = 0
+    beat: Heartbeat | None = None
 
 
 class Pause(Record):

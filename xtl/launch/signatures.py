@@ -106,6 +106,8 @@ SIGNATURES: tuple[Signature, ...] = (
         r"no space left on device|disk quota exceeded|quota exceeded|\benospc\b|\bedquot\b",
         r"stale (nfs )?file handle|remote i/o error",
         r"cannot send after transport endpoint shutdown",
+        # torch's zip writer, whose own check outruns the system's word (caffe2/serialize)
+        r"inline_container\.cc.*unexpected pos|pytorchstreamwriter failed writing file",
     ),
     *_all(
         "host-oom",

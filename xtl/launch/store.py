@@ -23,6 +23,7 @@ from xtl.launch.records import (
     Result,
     read_record,
 )
+from xtl.launch.reserve import Reserve
 from xtl.launch.submissions import Batches, Submissions
 from xtl.sweep.lock import Lock
 from xtl.sweep.shard import Shard
@@ -159,11 +160,11 @@ class Store:
         claim = read_record(folder / "claim.json", Claim)
         if claim is None:
             return None
-        end = read_record(folder / "end.json", End)
+        end, beat = read_record(folder / "end.json", End), self.heartbeat(shard, number)
         if end and end.status == "stopped":
-            return Attempt(claim=claim, end=end, saved=end.step)
-        beat = None if end and end.status == "done" else self.heartbeat(shard, number)
-        return Attempt(claim=claim, end=end, saved=beat.saved if beat else 0)
+            return Attempt(claim=claim, end=end, saved=end.step, beat=beat)
+        left = beat if beat and not (end and end.status == "done") else None
+        return Attempt(claim=claim, end=end, saved=left.saved if left else 0, beat=beat)
 
     def latest_attempt(self, shard: str) -> int:
         """The highest number that was claimed; 0 where there is none."""
@@ -188,6 +189,15 @@ class Store:
 
     def heartbeat(self, shard: str, attempt: int) -> Heartbeat | None:
         return read_record(self._attempt(shard, attempt) / "heartbeat.json", Heartbeat)
+
+    def reserve(self, shard: str, attempt: int, rank: int) -> Reserve:
+        """Room for what a rank has to say at its end."""
+        return Reserve(self._attempt(shard, attempt) / f".reserve-rank{rank}")
+
+    def free_reserves(self, shard: str, attempt: int) -> None:
+        """Those of ranks that died without a word."""
+        for path in self._attempt(shard, attempt).glob(".reserve-rank*"):
+            path.unlink(missing_ok=True)
 
     def note_failure(self, shard: str, attempt: int, failure: Failure, who: str = "") -> None:
         """Kept for each rank, for the scheduler and for the logs (`who`): the root cause is chosen

@@ -11,8 +11,8 @@ import traceback
 from functools import partial
 from typing import Literal
 
-from xtl.launch.claiming import claim_shard
-from xtl.launch.execution import Execution, FencedError
+from xtl.launch.claiming import FencedError, claim_shard
+from xtl.launch.execution import Execution
 from xtl.launch.failures import blames_hardware, classify_exception
 from xtl.launch.logs import mark, node_name
 from xtl.launch.ranks import join_ranks

@@ -128,7 +128,7 @@ def a_node_that_comes_back_with_an_old_copy_of_the_job_does_no_harm(scene: Scene
     return f"Slurm: NODE_FAIL, requeued; goes on from update {scene.resumed_from()} of 128"
 
 
-@fault("slurmctld restarted", "stopped for 5 s while a job trains, started again")
+@fault("slurmctld restarted", "stopped for 5 s while a job trains, started again", slowly=0.25)
 def slurmctld_may_go_while_jobs_run(scene: Scene) -> str:
     scene.start()
     scene.until_under_way()

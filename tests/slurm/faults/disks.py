@@ -63,7 +63,6 @@ def paused_until_there_is_room(scene: Scene, name: str) -> str:
     "disk full while writing a checkpoint",
     "a small file system is filled to its last block before a save; emptied later",
     place="local",
-    waits_for="a launcher, and a rank's last word, on a disk that is full",
 )
 def a_checkpoint_that_finds_no_room_pauses_the_sweep(scene: Scene) -> str:
     scene.meet("saving")
@@ -76,7 +75,6 @@ def a_checkpoint_that_finds_no_room_pauses_the_sweep(scene: Scene) -> str:
     "disk full while writing a result",
     "the same, before an evaluation's result",
     place="local",
-    waits_for="a launcher, and a rank's last word, on a disk that is full",
 )
 def a_result_that_finds_no_room_pauses_the_sweep(scene: Scene) -> str:
     scene.meet("result-evaluate")
@@ -153,9 +151,11 @@ def no_child_starts_from_an_artifact_that_is_not_its_parents(scene: Scene) -> st
     child = f"{TRAINING} · lookup-pairs"
     failure = scene.verdict("data", child)
     assert str(artifact.name) in failure.line
-    resubmit(scene, "--shard", scene.id(), "--mode", "force")
+    refused = scene.bench.shards()[child]["id"]
+    resubmit(scene, "--shard", scene.id(), "--shard", refused, "--mode", "force", twice=TRAINING)
     return (
-        "the child refuses it (class data, the file named); its training is run again by a person"
+        "the child refuses it (class data, the file is named), until a person has its parent run "
+        "again: `xtl resubmit --mode force`"
     )
 
 

@@ -15,7 +15,7 @@ HEAD = """\
 | fault | how it was made | what happened | time to recovery | what was lost |
 |---|---|---|---|---|"""
 
-assert PARTS  # whose import makes the faults
+_ROOMS = [room.__name__ for room in PARTS]
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,13 @@ def write(page: Path, rows: Mapping[str, Row]) -> None:
     before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     old, _, after = rest.partition(END)
     kept = {line.split(" | ")[0].lstrip("| "): line for line in old.splitlines()[3:]}
-    lines = [_line(each, rows.get(each.name)) or kept.get(each.title, "") for each in FAULTS]
+    lines = [_line(each, rows.get(each.name)) or kept.get(each.title, "") for each in _in_order()]
     table = "\n".join([HEAD, *(line for line in lines if line)])
     write_whole(page, f"{before}{BEGIN}\n{table}\n{END}{after}")
+
+
+def _in_order() -> list[Fault]:
+    return sorted(FAULTS, key=lambda each: _ROOMS.index(each.act.__module__))
 
 
 def _line(each: Fault, row: Row | None) -> str:
