@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from jobs import accounts
 from jobs.live import counts_line, paused
 from jobs.table import below, node, seconds_left, short, table
 from jobs.watching import Picture
@@ -33,11 +34,17 @@ class View:
     failed: bool
     _asked: float = field(default=0.0, init=False)
     _job: Sight | None = field(default=None, init=False)
+    _accountant: accounts.Accountant = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._accountant = accounts.Accountant(self.opened)
 
     def data(self) -> dict[str, Any]:
         observation, known = self.opened.look()
         shown = {key: state for key, state in known.items() if not self.failed or _is_bad(state)}
-        return _data(self.opened, shown, observation.evidence, _unattended(self.opened))
+        found = _data(self.opened, shown, observation.evidence, _unattended(self.opened))
+        books = self._accountant.books(known, observation.evidence)
+        return found | {"accounts": books and accounts.as_data(books)}
 
     def picture(self, width: int, most: int | None = None) -> Picture:
         """`most` rows, with a line for those that are left out."""
@@ -45,8 +52,10 @@ class View:
         observation, known = opened.look()
         job = self._going_on()
         shown = {key: state for key, state in known.items() if self._shows(state)}
-        rows = dict(list(shown.items())[: most and max(4, (most - 8) // 2)])
+        rows = dict(list(shown.items())[: most and max(4, (most - 13) // 2)])
         parts: list[RenderableType] = _head(opened, known, job)
+        if books := self._accountant.books(known, observation.evidence):
+            parts += accounts.lines(books)
         if rows:
             parts.append(table(opened.plan, rows, observation.evidence, width))
         if len(rows) < len(shown):

@@ -11,9 +11,13 @@ from pathlib import Path
 from tests.analysis.runs import METRICS, runs
 from xtl.analysis.coverage import ShardState
 from xtl.analysis.table import build_table
+from xtl.launch.accounting import Accounts
+from xtl.launch.books import Books
+from xtl.launch.space import Free, Space, ToCome, Usage
 from xtl.report.data import ReportData
 from xtl.report.views import View, make_views
 from xtl.sweep.cells import Cell
+from xtl.sweep.correction import ToGo
 from xtl.sweep.manifest import Manifest
 from xtl.sweep.plan import Plan, make_plan
 from xtl.sweep.reading import read_manifest
@@ -21,6 +25,25 @@ from xtl.sweep.sizes import parse_size
 from xtl.tasks.catalogue import EVALUATION_SETS
 from xtl.tasks.catalogue import METRICS as OF_FAMILY
 from xtl.tracking.record import RunRecord
+
+ACCOUNTS = Accounts(
+    kept={"intermediate": 1_800_000, "target": 900_000, "evaluate": 60_000},
+    wasted={
+        ("intermediate", "node"): 420_000,
+        ("intermediate", "start-up"): 30_000,
+        ("target", "time-limit"): 90_000,
+        ("evaluate", "stale"): 6_000,
+    },
+    left=ToGo(said=1000.0, expected=1200.0, low=900.0, high=1600.0, finished=7),
+    stuck=ToGo(said=100.0, expected=120.0),
+)
+SPACE = Space(
+    kinds={"artifacts": Usage(3 * 2**30, 120), "W&B": Usage(5 * 2**20, 36)},
+    outside=Usage(2**30, 40),
+    outside_at="/mirror",
+    free=Free(2**36, 10**6),
+)
+BOOKS = Books(ACCOUNTS, SPACE, ToCome(Usage(4 * 2**30, 300), Usage(6 * 2**30, 350)))
 
 SIZES = (0, "2%", "6%", "20%", "50%", "100%")
 DEMO = Path(__file__).parents[2] / "jobs" / "manifests" / "demo.yaml"
@@ -53,7 +76,7 @@ def report_data(manifest: Manifest | None = None, without: Collection[str] = ())
         plan=plan,
         table=build_table(plan, demo_runs(plan, without)),
         states={shard: ShardState("lost" if shard in without else "done") for shard in plan.shards},
-        device_seconds={"intermediate": 1800.0, "target": 900.0, "evaluate": 60.0},
+        books=BOOKS,
         versions={"torch": "2.13.0"},
         notes=["The data are synthetic."],
         manifest_text=DEMO.read_text(encoding="utf-8"),

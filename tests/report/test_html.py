@@ -7,10 +7,19 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.analysis.runs import CONTROL, evaluation, manifest
-from tests.report.sweeps import ENGLISH, MIXED, catalogue_data, demo, report_data, with_state
+from tests.report.sweeps import (
+    BOOKS,
+    ENGLISH,
+    MIXED,
+    catalogue_data,
+    demo,
+    report_data,
+    with_state,
+)
 from xtl.analysis.coverage import ShardState
 from xtl.analysis.table import Difference, build_table
 from xtl.data.leakage import Overlap
+from xtl.launch.space import Space, Usage
 from xtl.report.data import ReportData
 from xtl.report.html import question, render
 from xtl.sweep.lock import pair_of
@@ -77,10 +86,11 @@ def test_no_two_elements_share_an_id(page: str) -> None:
 
 def test_everything_that_is_quoted_is_escaped() -> None:
     data = with_state(not_begun(), LOST, ShardState("failed", "code", line=HOSTILE))
+    space = Space({HOSTILE: Usage(1, 1)})  # type: ignore[dict-item]
     page = render(
         replace(
             data, manifest_text=HOSTILE, notes=[HOSTILE], versions={HOSTILE: HOSTILE},
-            created=HOSTILE, device_seconds={HOSTILE: 1.0},
+            created=HOSTILE, books=replace(BOOKS, space=space),
             differences=[Difference(LOST, HOSTILE, "sw", "f1", 1.0, 2.0)],
         )
     )  # fmt: skip
@@ -208,7 +218,8 @@ def test_sound_data_are_said_to_be_sound() -> None:
 
 
 def test_device_time_is_by_stage_with_its_sum(page: str) -> None:
-    assert "intermediate 0.50 h target 0.25 h evaluate 1.0 min all 0.77 h" in text_of(page)
+    assert "all 0.92 h 0.77 h 0.15 h 16.5%" in text_of(page)
+    assert "To go: about 0.33 h" in text_of(page)
 
 
 def test_the_manifest_and_the_versions_are_in_folds(page: str) -> None:

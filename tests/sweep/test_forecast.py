@@ -8,7 +8,8 @@ import pytest
 
 from tests.conftest import lock_for
 from xtl.sweep.arms import Arm
-from xtl.sweep.forecast import Layout, Rates, forecast, work
+from xtl.sweep.bundles import Layout
+from xtl.sweep.forecast import Rates, forecast, work
 from xtl.sweep.lock import Lock
 from xtl.sweep.manifest import Manifest
 from xtl.sweep.plan import Plan, make_plan

@@ -16,9 +16,9 @@ from xtl.launch.machine import cores, gpus
 from xtl.launch.policy import Policy
 from xtl.launch.profile_fields import Environment, Gib, Line, Word
 from xtl.launch.profile_parts import Limits, Mail, Reconcile, Times
-from xtl.sweep.bundles import Bundling
+from xtl.sweep.bundles import Bundling, Layout
 from xtl.sweep.fields import Keys, Positive
-from xtl.sweep.forecast import Layout, Rates
+from xtl.sweep.forecast import Rates
 from xtl.sweep.reading import explain
 
 PROFILES = Path(__file__).parents[2] / "slurm" / "profiles"

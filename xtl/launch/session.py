@@ -32,8 +32,8 @@ from xtl.launch.slurm.watch import Watch
 from xtl.launch.states import State, states
 from xtl.launch.store import Store
 from xtl.launch.tokens import Tokens
+from xtl.sweep.disk import checkpoint_bytes
 from xtl.sweep.fit import Fit, fit
-from xtl.sweep.forecast import checkpoint_bytes
 from xtl.sweep.lock import Lock
 from xtl.sweep.manifest import Manifest
 from xtl.sweep.plan import Plan, make_plan

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,38 +11,14 @@ import pandas as pd
 from xtl.analysis.coverage import ShardState
 from xtl.analysis.table import Difference, build_table, compare
 from xtl.files import write_by
-from xtl.launch.records import Attempt, Heartbeat, Result
+from xtl.launch.books import books, walked
+from xtl.launch.histories import History, from_store
+from xtl.launch.records import Result
 from xtl.launch.session import Session
 from xtl.launch.states import State
 from xtl.report.data import HandedOver, ReportData
 from xtl.tasks.catalogue import NOTES
 from xtl.tracking import merge, read_runs
-
-LOST = "lost to retries"
-
-
-@dataclass(frozen=True)
-class TimedAttempt:
-    """An attempt with its last heartbeat, as far as it left one."""
-
-    attempt: Attempt
-    heartbeat: Heartbeat | None
-
-    @property
-    def number(self) -> int:
-        return self.attempt.claim.attempt
-
-    @property
-    def device_seconds(self) -> float:
-        """From the claim to the end, or to the last sign of life, times the ranks."""
-        claim, end = self.attempt.claim, self.attempt.end
-        over = end.finished if end else self.heartbeat.time if self.heartbeat else claim.started
-        return max(0.0, over - claim.started) * claim.world_size
-
-    @property
-    def step(self) -> int:
-        end = self.attempt.end
-        return end.step if end else self.heartbeat.step if self.heartbeat else 0
 
 
 @dataclass(frozen=True)
@@ -73,7 +49,8 @@ def write_table(session: Session, collected: Collected) -> None:
 def report_data(
     session: Session, collected: Collected, states: Mapping[str, State], created: datetime
 ) -> ReportData:
-    lock, attempts = session.lock, _timed_attempts(session)
+    lock, histories = session.lock, from_store(session.store, session.plan.shards)
+    artifacts = [shard for shard in session.plan.shards if session.store.artifact_digest(shard)]
     repos = [
         session.manifest.model.repo,
         *(table.repo for table in (lock.tables if lock else {}).values()),
@@ -86,8 +63,8 @@ def report_data(
         states={shard: _shown(state) for shard, state in states.items()},
         differences=collected.differences,
         handed_over=handed_over(collected.results),
-        device_seconds=_device_seconds(session, attempts, collected.results),
-        versions=_versions(attempts),
+        books=books(session, states, histories, artifacts, walked(session)),
+        versions=_versions(histories),
         notes=[NOTES[repo] for repo in dict.fromkeys(repos) if repo in NOTES],
         manifest_text=session.manifest_path.read_text(encoding="utf-8"),
         created=created.strftime("%Y-%m-%d %H:%M"),
@@ -120,61 +97,10 @@ def _shown(state: State) -> ShardState:
     )
 
 
-def _timed_attempts(session: Session) -> dict[str, list[TimedAttempt]]:
-    store = session.store
-    return {
-        shard: [
-            TimedAttempt(attempt, store.heartbeat(shard, attempt.claim.attempt))
-            for attempt in store.attempts(shard)
-        ]
-        for shard in session.plan.shards
-    }
-
-
-def _device_seconds(
-    session: Session,
-    attempts: Mapping[str, list[TimedAttempt]],
-    results: Mapping[str, Result],
-) -> dict[str, float]:
-    """By stage, and last what was lost to retries, if anything was."""
-    spent: dict[str, float] = {}
-    lost = 0.0
-    for shard, found in attempts.items():
-        kept, gone = divided(found, results.get(shard))
-        stage = session.plan.shards[shard].stage
-        spent[stage] = spent.get(stage, 0.0) + kept
-        lost += gone
-    stages = {stage: seconds for stage, seconds in spent.items() if seconds}
-    return stages | ({LOST: lost} if lost else {})
-
-
-def divided(attempts: Iterable[TimedAttempt], result: Result | None) -> tuple[float, float]:
-    """Device-seconds of one shard's attempts that led to its result, and those that did not."""
-    kept = lost = 0.0
-    for timed in attempts:
-        share = _share(timed, result)
-        kept += share * timed.device_seconds
-        lost += (1 - share) * timed.device_seconds
-    return kept, lost
-
-
-def _share(timed: TimedAttempt, result: Result | None) -> float:
-    """How much of an attempt led to the result: an earlier one up to the step of the checkpoint
-    from which the result's attempt went on. Without a result, all that did not fail may lead to
-    one."""
-    if result is None:
-        end = timed.attempt.end
-        return 0.0 if end and end.status == "failed" else 1.0
-    if timed.number >= result.attempt:
-        return float(timed.number == result.attempt)
-    resumed = result.training.resumed_from if result.training else 0
-    return min(1.0, resumed / timed.step) if timed.step else 0.0
-
-
-def _versions(attempts: Mapping[str, list[TimedAttempt]]) -> dict[str, str]:
+def _versions(histories: Mapping[str, History]) -> dict[str, str]:
     """As the attempts recorded them; several where they differ."""
     found: dict[str, set[str]] = {}
-    for claim in (each.attempt.claim for entries in attempts.values() for each in entries):
+    for claim in (each.claim for entry in histories.values() for each in entry.attempts):
         facts = {**claim.versions, "device": claim.device}
         facts |= {"commit": claim.commit} if claim.commit else {}
         for name, version in facts.items():

@@ -9,6 +9,7 @@ import pandas as pd
 
 from xtl.analysis.coverage import ShardState
 from xtl.analysis.table import Difference
+from xtl.launch.books import Books
 from xtl.sweep.lock import Lock
 from xtl.sweep.manifest import Manifest
 from xtl.sweep.plan import Plan
@@ -33,7 +34,7 @@ class ReportData:
     states: shard id → state; a shard without one counts as not run
     differences: between W&B and the result files
     handed_over: shard → how a training ended, of those that have
-    device_seconds: stage → seconds × devices, over all attempts
+    books: device time and space, used and to come
     versions: package or machine fact → version, as the attempts recorded them
     notes: what a reader must know of the data, one sentence each ("synthetic look-up data …")
     manifest_text: the file as the researcher wrote it
@@ -47,7 +48,7 @@ class ReportData:
     states: Mapping[str, ShardState] = field(default_factory=dict)
     differences: Sequence[Difference] = ()
     handed_over: Mapping[str, HandedOver] = field(default_factory=dict)
-    device_seconds: Mapping[str, float] = field(default_factory=dict)
+    books: Books | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
     manifest_text: str = ""

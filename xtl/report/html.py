@@ -10,7 +10,7 @@ from jinja2 import Environment, StrictUndefined
 
 from xtl.analysis.coverage import KINDS, Covered, Kind, coverage
 from xtl.analysis.summary import GROUPS
-from xtl.report import arms, numbers
+from xtl.report import accounting, arms, numbers
 from xtl.report.boards import HOW, boards
 from xtl.report.boards import TITLE as BOARDS_TITLE
 from xtl.report.control import control_tables
@@ -59,6 +59,8 @@ def render(data: ReportData) -> str:
         boards_title=BOARDS_TITLE,
         boards_how=HOW,
         control=control_tables(table, data),
+        accounting=accounting,
+        took=accounting.accounting(data.books),
         arms=arms,
         selecting=arms.arm_line(data),
         handed_over=arms.handed_over(data),
@@ -71,7 +73,6 @@ def render(data: ReportData) -> str:
         kinds=_kinds(data),
         lock_text=data.lock.model_dump_json(indent=1) if data.lock else "",
         number=numbers,
-        hours=numbers.hours,
         shown=shown,
         groups=GROUPS,
     )

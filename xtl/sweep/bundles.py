@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Literal
 
 from xtl.sweep.plan import Plan
@@ -10,6 +11,15 @@ from xtl.sweep.shard import Shard
 
 Bundling = Literal["chain", "training"]
 """`chain`: a training joins its parent's bundle; `training`: each starts one of its own."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a plan is laid out over jobs: a job's ranks, jobs at once, which shards share a job."""
+
+    ranks: int
+    slots: int
+    bundling: Bundling
 
 
 def make_bundles(plan: Plan, todo: Collection[str], bundling: Bundling) -> list[tuple[str, ...]]:

@@ -2,16 +2,16 @@
 
 Arithmetic of facts known before the run: FLOPs a token, forward and backward, are
 `6 · body + 12 · layers · hidden · length` (Kaplan et al. 2020 without the embeddings, plus
-attention); frozen word embeddings cost nothing. Bytes are those of models alone: predictions, logs
-and W&B's files are small beside them.
+attention); frozen word embeddings cost nothing. Bytes and files are those of `disk`; `correction`
+holds the hours against those of shards that are finished.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
-from xtl.sweep.bundles import Bundling, make_bundles
+from xtl.sweep.bundles import Layout, make_bundles
+from xtl.sweep.disk import MODEL_BYTES, disk
 from xtl.sweep.lock import Lock, LockedModel
 from xtl.sweep.placing import MASKED_LM
 from xtl.sweep.plan import Plan
@@ -19,17 +19,6 @@ from xtl.sweep.shard import EvaluateSpec, Part, Shard, Table, TrainSpec
 from xtl.tasks.entries import DatasetRef
 
 _FORWARD = 1 / 3  # of the FLOPs of forward and backward
-_STATE_BYTES = 16  # a trainable parameter under mixed-precision AdamW, in a checkpoint
-_CHECKPOINTS = 3  # two are kept while the next one is written, and the best where one is selected
-_FP32_BYTES = 4  # a parameter in the mirror or in an artifact
-
-# Files and folders, each an inode, as a sweep without a retry leaves them.
-_SHARD_FILES = 8  # folders: shard, attempts, attempt; shard, claim, heartbeat, end, result.json
-_ARTIFACT_FILES = 10  # the folder, config, tokenizer (3), weights (4), digest
-_PREDICTIONS_FILES = 1
-_RUN_FILES = 3  # W&B: two folders and the run's file
-_JOB_FILES = 6  # two folders; submission, job, closed; submitit's pickle
-_RANK_FILES = 3  # submitit: log.out, log.err, result
 
 
 @dataclass(frozen=True)
@@ -38,15 +27,6 @@ class Rates:
 
     flops: float
     start_seconds: float
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a plan is laid out over jobs: a job's ranks, jobs at once, which shards share a job."""
-
-    ranks: int
-    slots: int
-    bundling: Bundling
 
 
 @dataclass(frozen=True)
@@ -75,17 +55,8 @@ def forecast(plan: Plan, lock: Lock, rates: Rates, layout: Layout) -> Forecast:
     for shard, seconds in work(plan, lock, rates, layout).items():
         stage = plan.shards[shard].stage
         hours[stage] = hours.get(stage, 0.0) + seconds / 3600
-    trainable = _trainable(plan, lock.model)
-    artifact, model = _FP32_BYTES * trainable, _FP32_BYTES * lock.model.parameters
-    running = _checkpoints(plan) * _STATE_BYTES * trainable * layout.slots
-    final = model + artifact * len(_kept(plan))
-    peak = model + artifact * _most_artifacts(plan, layout.slots) + running
-    return Forecast(hours, final, peak, _inodes(plan, layout))
-
-
-def checkpoint_bytes(plan: Plan, model: LockedModel) -> int:
-    """Of the resume state of one training, once."""
-    return _STATE_BYTES * _trainable(plan, model)
+    room, model = disk(plan, lock.model, layout), MODEL_BYTES * lock.model.parameters
+    return Forecast(hours, model + room.final_bytes, model + room.peak_bytes, room.inodes)
 
 
 def work(plan: Plan, lock: Lock, rates: Rates, layout: Layout) -> dict[str, float]:
@@ -155,52 +126,3 @@ def _flops_per_token(model: LockedModel, length: float) -> float:
 def _tokens(table: Table, lock: Lock) -> float:
     ref = DatasetRef(table.repo, table.config, table.split, table.form, table.part)
     return lock.find(ref).mean_tokens
-
-
-def _checkpoints(plan: Plan) -> int:
-    """Of one training, at most."""
-    specs = (shard.spec for shard in plan.shards.values())
-    return _CHECKPOINTS + any(isinstance(spec, TrainSpec) and spec.selection for spec in specs)
-
-
-def _trainable(plan: Plan, model: LockedModel) -> int:
-    specs = [shard.spec for shard in plan.shards.values()]
-    frozen = any(isinstance(spec, TrainSpec) and spec.freeze for spec in specs)
-    return model.parameters - (model.embedding_parameters if frozen else 0)
-
-
-def _kept(plan: Plan) -> set[str]:
-    """Trainings whose artifacts are there at the end."""
-    stages = {"all": ("intermediate", "target"), "targets": ("target",)}.get(plan.keep, ())
-    return {shard.id for shard in plan.shards.values() if shard.stage in stages}
-
-
-def _most_artifacts(plan: Plan, slots: int) -> int:
-    """Artifacts at once: on a walk in the plan's order, with those that other slots hold too."""
-    kept = _kept(plan)
-    waiting = Counter(parent for shard in plan.shards.values() for parent in shard.parents)
-    staying, passing = 0, set[str]()  # artifacts so far
-    most = most_passing = trainings = 0
-    for shard in plan.shards.values():
-        if shard.stage != "evaluate":
-            trainings += 1
-            if shard.id in kept:
-                staying += 1
-            else:
-                passing.add(shard.id)
-        most = max(most, staying + len(passing))
-        most_passing = max(most_passing, len(passing))
-        waiting.subtract(shard.parents)
-        passing -= {done for done in (shard.id, *shard.parents) if not waiting[done]}
-    return min(trainings, most + (slots - 1) * most_passing)
-
-
-def _inodes(plan: Plan, layout: Layout) -> int:
-    jobs = len(make_bundles(plan, plan.shards, layout.bundling))
-    evaluations = sum(shard.stage == "evaluate" for shard in plan.shards.values())
-    return (
-        len(plan.shards) * (_SHARD_FILES + _RUN_FILES)
-        + len(_kept(plan)) * _ARTIFACT_FILES
-        + evaluations * _PREDICTIONS_FILES
-        + jobs * (_JOB_FILES + _RANK_FILES * layout.ranks)
-    )

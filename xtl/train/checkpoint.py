@@ -75,7 +75,11 @@ def save(
     """
     tag = _tag(update)
     on_rank_zero(lambda: shutil.rmtree(folder / tag, ignore_errors=True))
-    engine.save(folder, tag, state)
+    try:
+        engine.save(folder, tag, state)
+    except Exception:
+        shutil.rmtree(folder / tag, ignore_errors=True)  # a full disk has better use for its room
+        raise
     inventory = _inventory(folder / tag)
     needed = None if best in (None, update) else _tag(best)
     on_rank_zero(lambda: _commit(folder, tag, inventory, layout, needed, fence))
