@@ -20,7 +20,8 @@ from xtl.launch.cancelling import Cancellation, at_stake, carry_out, what_to_can
 from xtl.launch.lease import Lease
 from xtl.launch.observe import settle
 from xtl.launch.session import Session
-from xtl.launch.slurm.client import Client, SlurmRefusedError, SlurmSilentError
+from xtl.launch.slurm.client import Client
+from xtl.launch.slurm.errors import SlurmRefusedError, SlurmSilentError
 from xtl.launch.slurm.scheduler import SlurmScheduler
 from xtl.launch.states import Evidence
 

@@ -26,7 +26,7 @@ try:
         status,
         sweep,
     )
-    from xtl.launch.slurm.client import SlurmRefusedError, SlurmSilentError
+    from xtl.launch.slurm.errors import SlurmRefusedError, SlurmSilentError
 except UserError as error:  # of an extension: the catalogue takes it in as it is imported
     print(f"xtl: {error}", file=sys.stderr)
     sys.exit(2)

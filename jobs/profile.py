@@ -15,8 +15,9 @@ from jobs.options import DryRun, Json, print_json
 from xtl.errors import UserError
 from xtl.files import create_once
 from xtl.launch.profile import PROFILES
-from xtl.launch.slurm.client import Client, SlurmRefusedError, SlurmSilentError, configured
+from xtl.launch.slurm.client import Client, configured
 from xtl.launch.slurm.discover import Discovery, discover
+from xtl.launch.slurm.errors import SlurmRefusedError, SlurmSilentError
 
 Output = Annotated[
     Path | None, typer.Option("--output", help="The file. Default: slurm/profiles/NAME.yaml.")

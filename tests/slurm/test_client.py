@@ -14,8 +14,9 @@ from tests.slurm.helpers import submit, wait_for
 from xtl.errors import UserError
 from xtl.launch.profile import SlurmProfile, read_profile
 from xtl.launch.sight import Sight
-from xtl.launch.slurm.client import Client, SlurmRefusedError, SlurmSilentError
+from xtl.launch.slurm.client import Client
 from xtl.launch.slurm.discover import discover
+from xtl.launch.slurm.errors import SlurmRefusedError, SlurmSilentError
 from xtl.launch.slurm.fits import require_fits
 from xtl.launch.slurm.limits import is_full, largest_array, longest, read_limits, room
 from xtl.launch.slurm.queue import sights

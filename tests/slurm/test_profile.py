@@ -13,7 +13,8 @@ import pytest
 from slurm.testbed import Testbed
 from tests.slurm.helpers import lines, wait_for
 from xtl.launch.profile import PROFILES, SlurmProfile, read_profile
-from xtl.launch.slurm.client import Client, SlurmRefusedError
+from xtl.launch.slurm.client import Client
+from xtl.launch.slurm.errors import SlurmRefusedError
 from xtl.launch.slurm.script import Script, render
 
 ROOT = Path(__file__).parents[2]

@@ -23,7 +23,8 @@ from xtl.launch.local import processes_of
 from xtl.launch.observe import Observation
 from xtl.launch.records import FalseStart, Submission
 from xtl.launch.sight import Sight
-from xtl.launch.slurm.client import Client, SlurmRefusedError, SlurmSilentError
+from xtl.launch.slurm.client import Client
+from xtl.launch.slurm.errors import SlurmRefusedError, SlurmSilentError
 from xtl.launch.states import Evidence, State
 from xtl.launch.store import Store
 from xtl.sweep.plan import Plan

@@ -23,7 +23,7 @@ from xtl.launch.pauses import has_room
 from xtl.launch.reconcile import Decision, decide
 from xtl.launch.records import Pause
 from xtl.launch.session import Session
-from xtl.launch.slurm.client import SlurmSilentError
+from xtl.launch.slurm.errors import SlurmSilentError
 from xtl.launch.slurm.scheduler import SlurmScheduler
 from xtl.launch.slurm.unattended import Left, is_reconciler, leave_behind
 from xtl.launch.slurm.waves import Wave

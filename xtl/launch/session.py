@@ -23,7 +23,8 @@ from xtl.launch.profile import LocalProfile, SlurmProfile, parse_profile, read_p
 from xtl.launch.records import Submission
 from xtl.launch.scheduler import Scheduler
 from xtl.launch.sight import Sight
-from xtl.launch.slurm.client import Client, SlurmSilentError, configured
+from xtl.launch.slurm.client import Client, configured
+from xtl.launch.slurm.errors import SlurmSilentError
 from xtl.launch.slurm.fits import require_computes, require_fits
 from xtl.launch.slurm.limits import Limits, keep_limits, read_limits
 from xtl.launch.slurm.scheduler import SlurmScheduler

@@ -8,13 +8,8 @@ from pathlib import Path
 import pytest
 
 from xtl.launch.slurm import client as module
-from xtl.launch.slurm.client import (
-    Client,
-    SlurmRefusedError,
-    SlurmSilentError,
-    configured,
-    has_accounting,
-)
+from xtl.launch.slurm.client import Client, configured, has_accounting
+from xtl.launch.slurm.errors import SlurmRefusedError, SlurmSilentError
 
 
 @pytest.fixture

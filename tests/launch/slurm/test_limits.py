@@ -8,7 +8,8 @@ import pytest
 
 from tests.launch.slurm.clusters import ASSOCIATIONS, cluster, profile
 from xtl.launch.profile import SlurmProfile
-from xtl.launch.slurm.client import Client, SlurmRefusedError, SlurmSilentError
+from xtl.launch.slurm.client import Client
+from xtl.launch.slurm.errors import SlurmRefusedError, SlurmSilentError
 from xtl.launch.slurm.facts import (
     clock,
     read_associations,

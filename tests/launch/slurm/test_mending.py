@@ -10,7 +10,8 @@ import pytest
 from tests.launch.slurm.test_watch import submit
 from xtl.launch.observe import Observation
 from xtl.launch.sight import Sight
-from xtl.launch.slurm.client import Client, SlurmSilentError
+from xtl.launch.slurm.client import Client
+from xtl.launch.slurm.errors import SlurmSilentError
 from xtl.launch.slurm.mending import MOST_RELEASES, mend
 from xtl.launch.slurm.reasons import remedy, words
 from xtl.launch.store import Store

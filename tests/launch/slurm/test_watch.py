@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from xtl.launch.records import Batch, Job, Submission
-from xtl.launch.slurm.client import Client, SlurmSilentError
+from xtl.launch.slurm.client import Client
+from xtl.launch.slurm.errors import SlurmSilentError
 from xtl.launch.slurm.rows import AccountRow, QueueRow
 from xtl.launch.slurm.watch import ORPHAN_S, Watch
 from xtl.launch.store import Store

@@ -16,6 +16,7 @@ from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 
+from xtl.launch.slurm.errors import SlurmSilentError, problem
 from xtl.launch.slurm.facts import ASSOCIATION_FORMAT, NODE_FORMAT, QOS_FORMAT
 from xtl.launch.slurm.rows import (
     ACCOUNT_FIELDS,
@@ -34,52 +35,10 @@ CONFIGURATIONS = tuple(
     for folder in ("/etc/slurm", "/etc/slurm-llnl", "/usr/local/etc", "/run/slurm/conf")
 )
 
-_SILENCE = (
-    "unable to contact",
-    "connection refused",
-    "connection timed out",
-    "socket timed out",
-    "connect failure",
-    "connection reset",
-    "failed to open persistent connection",
-    "communication",
-    "zero bytes",
-    "zero length message",
-    "failed to send entire message",
-    "could not establish a configuration source",
-    "unable to establish",
-    "in standby mode",
-    "only configured server",
-    "message receive failure",
-    "message send failure",
-    "problem talking to the database",
-    "unable to connect to database",
-    "database is busy",
-    "no route to host",
-    "network is unreachable",
-    "unable to resolve",
-    "name resolution",
-    "can't find an address",
-    "incompatible versions of client and server",
-    "controller not responding",
-    "munge",
-    "protocol authentication error",
-    "authentication credential",
-    "authentication agent",
-)
 _SETTINGS = ("SLURM_", "SLURMD_", "SBATCH_", "SRUN_", "SQUEUE_", "SACCT_", "SINFO_", "SCONTROL_")
-_TITLE = re.compile(r"^(?:\w+: )?(?:error: |fatal: )?")  # `sbatch: error: `
 _START = re.compile(r"to start at (\S+)(.*)")
 # Which cluster (a configless one has no file), and the keys to it.
 _KEPT = ("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT", "SLURM_SACK_KEY", "SLURM_SACK_JWKS")
-
-
-class SlurmSilentError(Exception):
-    """The controller or the database did not answer, so nothing is known. One line."""
-
-
-class SlurmRefusedError(Exception):
-    """Slurm answered, and said no. One line, its own words."""
 
 
 class Client:
@@ -165,7 +124,7 @@ class Client:
         said = self._run(["sbatch", "--test-only"], self._questions, script_text)
         found = _START.search(_checked(said) + said.stderr)
         if not found:
-            raise _problem("sbatch", said.stderr or said.stdout)
+            raise problem("sbatch", said.stderr or said.stdout)
         when = found[1]
         if when.isdecimal():
             when = time.strftime("%Y-%m-%d %H:%M", time.localtime(int(when)))
@@ -254,14 +213,5 @@ def _is_setting(name: str) -> bool:
 
 def _checked(said: subprocess.CompletedProcess[str]) -> str:
     if said.returncode:
-        raise _problem(said.args[0], said.stderr or said.stdout)
+        raise problem(said.args[0], said.stderr or said.stdout)
     return str(said.stdout)
-
-
-def _problem(command: str, said: str) -> SlurmSilentError | SlurmRefusedError:
-    """Which of the two a failed command's words are, in one line: a refusal's are all of use."""
-    lines = [_TITLE.sub("", line).strip() for line in said.splitlines()]
-    words = [line for line in dict.fromkeys(lines) if line] or ["it failed without a word"]
-    if any(word in said.lower() for word in _SILENCE):
-        return SlurmSilentError(f"{command}: {words[-1]}")
-    return SlurmRefusedError(f"{command}: {'; '.join(words)}")

@@ -9,7 +9,8 @@ import subprocess
 from collections.abc import Sequence
 
 from xtl.launch.records import Submission
-from xtl.launch.slurm.client import Client, SlurmRefusedError, SlurmSilentError
+from xtl.launch.slurm.client import Client
+from xtl.launch.slurm.errors import SlurmRefusedError, SlurmSilentError
 from xtl.launch.stopping import StopFlag
 
 log = logging.getLogger(__name__)

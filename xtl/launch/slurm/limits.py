@@ -14,7 +14,8 @@ from pathlib import Path
 from xtl.files import write_whole
 from xtl.launch.profile import SlurmProfile
 from xtl.launch.records import Record, read_record
-from xtl.launch.slurm.client import Client, SlurmRefusedError, SlurmSilentError, has_accounting
+from xtl.launch.slurm.client import Client, has_accounting
+from xtl.launch.slurm.errors import SlurmRefusedError, SlurmSilentError
 from xtl.launch.slurm.facts import (
     Association,
     NodeKind,

@@ -8,7 +8,8 @@ import logging
 from xtl.launch.observe import Observation
 from xtl.launch.records import Submission
 from xtl.launch.sight import Sight
-from xtl.launch.slurm.client import Client, SlurmRefusedError, SlurmSilentError
+from xtl.launch.slurm.client import Client
+from xtl.launch.slurm.errors import SlurmRefusedError, SlurmSilentError
 from xtl.launch.store import Store
 
 log = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from xtl.launch.profile_parts import Reconcile
 from xtl.launch.reconcile import Bundle
 from xtl.launch.records import Batch, Job, Submission
 from xtl.launch.sight import Sight
-from xtl.launch.slurm.client import SlurmRefusedError, SlurmSilentError
+from xtl.launch.slurm.errors import SlurmRefusedError, SlurmSilentError
 from xtl.launch.slurm.limits import (
     Limits,
     is_full,

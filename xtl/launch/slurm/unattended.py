@@ -12,7 +12,7 @@ from xtl.files import write_whole
 from xtl.launch.code import command_for
 from xtl.launch.observe import Observation
 from xtl.launch.sight import Sight
-from xtl.launch.slurm.client import SlurmRefusedError, SlurmSilentError
+from xtl.launch.slurm.errors import SlurmRefusedError, SlurmSilentError
 from xtl.launch.slurm.queue import sights
 from xtl.launch.slurm.scheduler import SlurmScheduler, alive_jobs, reconciler
 from xtl.launch.slurm.script import Script, render

@@ -10,7 +10,8 @@ from typing import Literal
 
 from xtl.launch.records import Submission
 from xtl.launch.sight import Sight
-from xtl.launch.slurm.client import Client, SlurmRefusedError, SlurmSilentError
+from xtl.launch.slurm.client import Client
+from xtl.launch.slurm.errors import SlurmRefusedError, SlurmSilentError
 from xtl.launch.slurm.queue import sights
 from xtl.launch.slurm.rows import AccountRow, QueueRow
 from xtl.launch.store import Store
