@@ -206,9 +206,14 @@ def _sum(found: Found, now: bool) -> str:
     doomed = found.doomed
     stakes = [at_stake(found.evidence[key]) for key in (*doomed.meant, *doomed.others)]
     at_risk = sum(stake.device_seconds for stake in stakes if stake)
-    cost = f"{clock(at_risk)} of device time are lost" if now else f"at stake: {clock(at_risk)}"
-    saves = "" if now else " of device time, should what runs not save as it ends"
-    return f"{len(doomed.meant)} shards in {len(doomed.jobs)} jobs; {cost}{saves}"
+    shards, jobs = _many(len(doomed.meant), "shard"), _many(len(doomed.jobs), "job")
+    if now:
+        return f"{shards} in {jobs}; {clock(at_risk)} of device time are lost"
+    return f"{shards} in {jobs}; {clock(at_risk)} of device time are unsaved as yet"
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count} {word}" + ("" if count == 1 else "s")
 
 
 def _data(found: Found) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def test_what_is_cancelled_saves_stays_cancelled_and_is_resumed_when_a_person_sa
     launcher = bench.start("sweep")
     until(lambda: is_training(bench))
     preview = bench.run("cancel", "--dry-run")
-    assert "at stake" in preview.stdout, preview.stdout + preview.stderr
+    assert "unsaved as yet" in preview.stdout, preview.stdout + preview.stderr
     assert max(map(len, preview.stdout.splitlines())) <= 80, preview.stdout
     refused = bench.run("cancel")
     assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)

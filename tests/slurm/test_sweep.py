@@ -45,7 +45,7 @@ def test_children_are_submitted_behind_their_parents_jobs(
     at_once = {"policy": {"canary": False}}
     bench = on(testbed, prepared.copy(tmp_path), bundling="training", **at_once)
     texts = json.loads(bench.run("sweep", "--dry-run", "--json").stdout)["scripts"]
-    behind = [text for text in texts if "--dependency=afterok:" in text]
+    behind = [text for text in texts if "afterok:" in text]
     assert behind
     assert all("--kill-on-invalid-dep=yes" in text for text in behind)
 

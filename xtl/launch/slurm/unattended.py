@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from xtl.files import write_whole
 from xtl.launch.code import command_for
 from xtl.launch.observe import Observation
+from xtl.launch.records import Submission
 from xtl.launch.sight import Sight
 from xtl.launch.slurm.errors import SlurmRefusedError, SlurmSilentError
 from xtl.launch.slurm.queue import sights
@@ -78,7 +80,7 @@ def _leave(
     runs = there is not None and not there.waits and there.job != os.environ.get("SLURM_JOB_ID")
     arrays = sorted({job.partition("_")[0] for job in alive_jobs(seen).values()})
     if soon:
-        when = _once_begun(seen, arrays)
+        when = _once_begun(seen)
     else:  # one that runs may be about to end, and leave nobody
         when = _once_over([*arrays, there.job] if there and runs else arrays)
     path = store.root / "reconcile" / "script.sh"
@@ -109,12 +111,20 @@ def _once_over(jobs: Sequence[str]) -> _When:
     return _When(after) if after else _When(begin=_LATER)
 
 
-def _once_begun(seen: Observation, arrays: Sequence[str]) -> _When:
-    """Some minutes after the start of the first that begins; from now, where one has begun."""
-    sights = [seen.sights[entry.name] for entry in seen.alive]
-    if not arrays or any(sight.liveness == "alive" and not sight.waits for sight in sights):
-        return _When(begin=f"now+{_BEGUN_MIN}minutes")
-    return _When("?".join(f"after:{job}+{_BEGUN_MIN}" for job in arrays))
+def _once_begun(seen: Observation) -> _When:
+    """Some minutes after the start of the first that begins, or at the end of one, whichever comes
+    first. Of one that has begun, some minutes from now: no start is longer ago than its job."""
+    jobs = {sight.job.partition("_")[0]: (entry, sight) for entry, sight in _alive(seen)}
+    words = []
+    for job, (entry, sight) in sorted(jobs.items()):
+        ago = 0 if sight.waits else math.ceil((time.time() - entry.created) / 60)
+        words += [f"after:{job}+{ago + _BEGUN_MIN}", f"afterany:{job}"]
+    return _When("?".join(words)) if words else _When(begin=f"now+{_BEGUN_MIN}minutes")
+
+
+def _alive(seen: Observation) -> list[tuple[Submission, Sight]]:
+    found = ((entry, seen.sights[entry.name]) for entry in seen.alive)
+    return [(entry, sight) for entry, sight in found if sight.liveness == "alive" and sight.job]
 
 
 def is_reconciler(store: Store, plan: Plan) -> bool:
