@@ -62,10 +62,8 @@ def paused(pause: Pause) -> str:
     """A line on why a sweep submits nothing, and what ends that."""
     if pause.cause == "storage":
         return f"paused, and goes on when there is room: {pause.line}"
-    count = len(pause.shards)
-    return (
-        f"stopped: {count} shards failed alike ({pause.line}); mend it, `xtl resubmit --override`"
-    )
+    why = f"stopped: {len(pause.shards)} shards failed alike ({pause.line})"
+    return f"{why}; mend it, then `xtl resubmit --override` (mended code: `--with current` too)"
 
 
 class Progress:

@@ -88,7 +88,7 @@ def broken(prepared: Bench, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     return bench
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_shard_that_failed_shows_its_traceback(broken: Bench, tmp_path: Path) -> None:
     shard = broken.shards()[FAILED]
     assert shard["failure"]["cls"] == "data"
@@ -103,7 +103,7 @@ def test_a_shard_that_failed_shows_its_traceback(broken: Bench, tmp_path: Path) 
     assert [failure.cls for failure in noted] == ["data"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_with_one_rank_a_breakpoint_has_the_terminal(broken: Bench, tmp_path: Path) -> None:
     printed = broken.run("show", "public model", "--replay", "--into", str(tmp_path / "own"))
     done = subprocess.run(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from slurm.testbed import Testbed
 from tests.bench import Bench, until
 from tests.jobs.test_cancel import is_training, long_training
@@ -48,6 +50,7 @@ def test_what_runs_saves_what_waits_goes_and_nobody_submits_it_again(
     assert training["training"]["resumed_from"] == end["step"]
 
 
+@pytest.mark.long
 def test_of_a_bundle_that_waits_what_was_not_meant_comes_back_by_itself(
     breakable: Testbed, prepared: Bench, tmp_path: Path
 ) -> None:

@@ -31,6 +31,7 @@ _TOO_LARGE = (
 )
 _PERSON = "waits for a person: what is wrong must be mended first, then `xtl resubmit`"
 _LAST_WORD: dict[FailureClass, str] = {
+    "code": "waits for a person: mend the code, then `xtl resubmit --with current`",
     "diverged": "not tried again: that it diverged is its result, and blocks what starts from it",
     "cancelled": "stays cancelled until a person says `xtl resubmit --class cancelled`",
 }

@@ -152,7 +152,7 @@ def a_parent_that_diverged_is_a_result_and_its_children_stay_blocked(scene: Scen
     return "class diverged: no hand-over, not tried again, its children blocked; the rest is done"
 
 
-@fault("job cancelled by hand", "`scancel` while it trains; later `xtl resubmit`", quick=True)
+@fault("job cancelled by hand", "`scancel` while it trains; later `xtl resubmit`")
 def what_a_person_cancels_stays_cancelled_until_a_person_says_so(scene: Scene) -> str:
     scene.start()
     scene.until_under_way()
