@@ -15,6 +15,7 @@ from jobs import tails, why
 from jobs.spark import sparkline
 from jobs.watching import Picture, watch
 from tests.launch.records import attempt, claim, failed, finished, stopped
+from tests.tracking.conftest import empty_home
 from xtl.launch.logs import tails as ends_of_logs
 from xtl.launch.records import Attempt, End, Failure, Heartbeat, Submission
 from xtl.launch.sight import Sight
@@ -24,6 +25,8 @@ from xtl.sweep.plan import Plan
 from xtl.sweep.shard import Shard
 from xtl.tracking.curve import join, read_losses
 from xtl.tracking.run import RunIdentity, Tracker
+
+__all__ = ["empty_home"]  # for every test here: W&B's service and variables end with it
 
 ROOT_LINE = Failure(
     cls="code", line="KeyError: 'answers'", file="submissions/a/submitit/7_1_log.err:12", rank=1,

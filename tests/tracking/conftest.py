@@ -10,6 +10,14 @@ import pytest
 OURS = ("CACHE_DIR", "DATA_DIR", "ARTIFACT_DIR", "SILENT", "ERROR_REPORTING", "SERVICE")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_service() -> Iterator[None]:
+    """Fixtures of a module come before `empty_home`, and its undoing names a service that is gone."""
+    os.environ.pop("WANDB_SERVICE", None)
+    yield
+    os.environ.pop("WANDB_SERVICE", None)
+
+
 @pytest.fixture(autouse=True)
 def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Takes W&B's variables away, afterwards also those that a test has set."""
