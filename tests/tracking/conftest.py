@@ -12,7 +12,7 @@ OURS = ("CACHE_DIR", "DATA_DIR", "ARTIFACT_DIR", "SILENT", "ERROR_REPORTING", "S
 
 @pytest.fixture(scope="module", autouse=True)
 def no_service() -> Iterator[None]:
-    """Fixtures of a module come before `empty_home`, and its undoing names a service that is gone."""
+    """A module's fixtures come before `empty_home`, whose undoing names a service that is gone."""
     os.environ.pop("WANDB_SERVICE", None)
     yield
     os.environ.pop("WANDB_SERVICE", None)
