@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.text import Text
@@ -85,27 +85,42 @@ def _space(found: Books) -> list[str]:
     space, coming = found.space, found.to_come
     if not space.kinds:
         return []
-    used = [_usage(space.used)]
+    told = [f"disk: {_usage(space.used)}"]
     if space.outside.files:
-        used.append(f"{size(space.outside.bytes)} of the mirror elsewhere")
-    free = [f"{size(space.free.bytes)} free"] if space.free else []
-    if coming and (found.accounts.left.said or found.accounts.stuck.said):
-        peak, final = size(coming.peak.bytes), size(coming.final.bytes)
-        more = [f"to come: about {peak} at the peak, {final} in the end", *free]
-        return [f"disk: {'; '.join(used)}", f"  {'; '.join(more)}"]
-    whole = f"disk: {'; '.join(used + free)}"
-    return [whole] if len(whole) <= _WIDTH else [f"disk: {'; '.join(used)}", f"  {free[0]}"]
+        told.append(f"{size(space.outside.bytes)} of the mirror elsewhere")
+    if space.free:
+        told.append(f"{size(space.free.bytes)} free")
+    if not (coming and (found.accounts.left.said or found.accounts.stuck.said)):
+        return _joined(told)
+    more = f"{size(_more_bytes(found))} and {max(0, coming.peak.files - space.used.files):,} files"
+    return [*_joined(told), f"  to come: up to {more} more; {size(coming.final.bytes)} in the end"]
+
+
+def _joined(told: Sequence[str]) -> list[str]:
+    """On as few lines as hold them, whole."""
+    rows = [told[0]]
+    for each in told[1:]:
+        if len(rows[-1]) + 2 + len(each) <= _WIDTH:
+            rows[-1] += f"; {each}"
+        else:
+            rows.append(f"  {each}")
+    return rows
+
+
+def _more_bytes(found: Books) -> int:
+    """Of the folder, at most, beside what it holds."""
+    return max(0, found.to_come.peak.bytes - found.space.used.bytes) if found.to_come else 0
 
 
 def _short_of(found: Books) -> list[Text]:
     """What there is too little of."""
-    free, coming, used = found.space.free, found.to_come, found.space.used
+    free, coming = found.space.free, found.to_come
     if free is None or coming is None:
         return []
     told = []
-    if (more := coming.peak.bytes - used.bytes) > free.bytes:
+    if (more := _more_bytes(found)) > free.bytes:
         told.append(f"the disk may fill: up to {size(more)} more, {size(free.bytes)} are free")
-    files = coming.peak.files - used.files
+    files = coming.peak.files - found.space.used.files
     if free.files is not None and files > free.files:
         told.append(f"inodes may run out: some {files:,} more, {free.files:,} are free")
     return [Text(line, style="yellow") for line in told]

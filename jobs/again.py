@@ -10,6 +10,7 @@ from xtl.launch.reconcile import Bundle, decide
 from xtl.launch.session import Session
 from xtl.launch.states import Evidence, State, last_failure, states
 from xtl.launch.store import Store
+from xtl.sweep.descent import descendants
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Again:
-    """The chosen shards, and the ids of others that would be submitted now or after them."""
+    """The chosen shards, and the ids of others that would be submitted now or after them;
+    `outdated`: of what is done, what becomes stale if the chosen hand over something else."""
 
     entries: tuple[Entry, ...]
     follow: tuple[str, ...]
+    outdated: tuple[str, ...] = ()
 
 
 def what_again(
@@ -54,7 +57,10 @@ def what_again(
     entries = (
         _entry(opened, key, evidence[key], known[key], bundles.get(key), forced) for key in chosen
     )
-    return Again(tuple(entries), tuple(key for key in bundles if key not in chosen))
+    follow = tuple(key for key in bundles if key not in chosen)
+    came = descendants(plan, chosen) if forced else ()
+    outdated = tuple(key for key in came if known[key].name == "done" and key not in follow)
+    return Again(tuple(entries), follow, outdated)
 
 
 def _pardoned(own: Evidence, forced: bool) -> Evidence:

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from jobs.choosing import Classes, Shards, Sizes, Tasks, choose
-from jobs.columns import plain_table
-from jobs.confirming import confirmed
+from jobs.confirming import confirmed, forget, require_decided, require_unchanged
 from jobs.options import Cluster, DryRun, Json, Manifest, Profile, Root, Yes, print_json, session
-from jobs.table import clock
+from jobs.toll import Toll
+from jobs.wording import many
 from xtl.errors import UserError
-from xtl.launch.cancelling import Cancellation, at_stake, carry_out, what_to_cancel
+from xtl.launch.cancelling import Cancellation, carry_out, what_to_cancel
 from xtl.launch.lease import Lease
 from xtl.launch.observe import settle
 from xtl.launch.session import Session
 from xtl.launch.slurm.client import Client
 from xtl.launch.slurm.errors import SlurmRefusedError, SlurmSilentError
 from xtl.launch.slurm.scheduler import SlurmScheduler
-from xtl.launch.states import Evidence
 
-_SHOWN = 40  # rows of a preview
 _LOOKS = 5  # for what a launcher submits while it is being cancelled
 _EVERY_S = 1.0
 
@@ -60,47 +57,50 @@ def cancel(
     Says first which jobs that are and what may be lost. What runs saves a checkpoint, then ends.
     A cancelled shard is never run again unasked: `xtl resubmit --class cancelled` does. Without a
     filter, the job that goes on with a detached sweep is cancelled too.
+
+    --json: `shards`, each with `id`, `name`, `job`, `state` (runs, queued, not submitted), `step`
+    of `total`, `unsaved_steps` and `unsaved_device_seconds`, what it is `then` (cancelled, blocked,
+    comes back) and the ids that it `blocks`; all ids by what becomes of them; how many jobs are
+    `left`, still saving.
     """
+    require_decided(json, yes, dry_run)
     opened, console = session(manifest, root, cluster, profile), Console(highlight=False)
     chosen = frozenset(choose(opened.plan, opened.look()[1], shard, cls, size, task))
     everything = not (shard or cls or size or task)
-    found = _find(opened, chosen, everything, others)
-    if dry_run and json:
-        print_json(_data(found))
-        return
+    found = _find(opened, chosen, everything, others, now)
     if not json:
-        _show(opened, found, console, now)
-    if dry_run or not (found.doomed.meant or found.goes_on):
+        found.show(console)
+    if dry_run or not _is_some(found):
         if json:
-            print_json(_data(found) | {"left": 0})
+            print_json(found.data() | ({} if dry_run else {"left": 0}))
         return
     if not confirmed(console, "Cancel these?", yes):
         raise typer.Exit(1)
-    if found.doomed.others and not (yes or others):
-        others = confirmed(console, "Those that are in the same jobs too, for good?", False)
-        found = _find(opened, chosen, everything, others)
-    _act(opened, found, chosen, others, now)
+    if not yes:
+        if found.doomed.returning and not others:
+            others = confirmed(console, "Those that would come back too, for good?", False)
+        shown, found = found, _find(opened, chosen, everything, others, now)
+        require_unchanged(shown.what, found.what, fewer=True)
+        if not _is_some(found):
+            console.print("nothing is left of that")
+            return
+    _act(opened, found, chosen, others)
     left = _wait(opened, found.doomed, wait)
     if json:
-        print_json(_data(found) | {"left": left})
+        print_json(found.data() | {"left": left})
     else:
-        console.print(Text(_parting(left)), soft_wrap=True)
+        console.print(Text(_parting(left)))
 
 
-@dataclass(frozen=True)
-class Found:
-    """What is to be cancelled, the evidence for it, and the job that goes on with the sweep."""
-
-    doomed: Cancellation
-    evidence: dict[str, Evidence]
-    goes_on: str = ""
-    led: bool = False
+def _is_some(found: Toll) -> bool:
+    return bool(found.doomed.meant or found.goes_on)
 
 
-def _find(opened: Session, chosen: frozenset[str], everything: bool, others: bool) -> Found:
+def _find(
+    opened: Session, chosen: frozenset[str], everything: bool, others: bool, now: bool
+) -> Toll:  # fmt: skip
     """Raises UserError where Slurm does not answer."""
-    if isinstance(opened.scheduler, SlurmScheduler):
-        opened.scheduler.watch.forget()
+    forget(opened)
     seen, known = opened.look()
     job = opened.reconciler()
     if opened.said or (job and not job.asked):
@@ -109,16 +109,15 @@ def _find(opened: Session, chosen: frozenset[str], everything: bool, others: boo
     doomed = what_to_cancel(opened.plan, known, seen, chosen, led, others)
     if any(each.submission.cluster == "slurm" for each in doomed.jobs) and not _client(opened):
         raise UserError("--cluster: found local, expected slurm, where these jobs are")
-    return Found(doomed, seen.evidence, job.job if job and everything else "", led)
+    goes_on = job.job if job and everything else ""
+    return Toll(opened.plan, doomed, seen.evidence, goes_on, led, now)
 
 
 def _client(opened: Session) -> Client | None:
     return opened.scheduler.watch.client if isinstance(opened.scheduler, SlurmScheduler) else None
 
 
-def _act(
-    opened: Session, found: Found, chosen: frozenset[str], others: bool, now: bool
-) -> None:  # fmt: skip
+def _act(opened: Session, found: Toll, chosen: frozenset[str], others: bool) -> None:
     """First who would submit, then what is there, then what has been submitted meanwhile."""
     client = _client(opened)
     if client and found.goes_on:
@@ -126,11 +125,11 @@ def _act(
             client.cancel([found.goes_on])
         except (SlurmSilentError, SlurmRefusedError) as error:
             raise UserError(f"Slurm: {error}: nothing is cancelled") from None
-    carry_out(opened.store, found.doomed, client, now)
+    carry_out(opened.store, found.doomed, client, found.now)
     for _ in range(_LOOKS if found.led else 1):
-        new = _new(opened, _find(opened, chosen, False, others).doomed)
+        new = _new(opened, _find(opened, chosen, False, others, found.now).doomed)
         if new.jobs:
-            carry_out(opened.store, new, client, now)
+            carry_out(opened.store, new, client, found.now)
         if found.led:
             time.sleep(_EVERY_S)
 
@@ -147,8 +146,7 @@ def _wait(opened: Session, doomed: Cancellation, seconds: float) -> int:
     names = {job.submission.name for job in doomed.jobs}
     limit = time.monotonic() + seconds
     while True:
-        if isinstance(opened.scheduler, SlurmScheduler):
-            opened.scheduler.watch.forget()
+        forget(opened)
         seen, _ = opened.look()
         settle(opened.store, seen)
         left = [entry for entry in seen.alive if entry.name in names]
@@ -157,76 +155,6 @@ def _wait(opened: Session, doomed: Cancellation, seconds: float) -> int:
         time.sleep(_EVERY_S)
 
 
-def _show(opened: Session, found: Found, console: Console, now: bool) -> None:
-    doomed, plan = found.doomed, opened.plan
-    if doomed.meant or doomed.others:
-        _show_shards(opened, found, console)
-    if doomed.others:
-        console.print(
-            f"{len(doomed.others)} of these are in the same jobs: they end too, and come back by "
-            "themselves (--others: not)",
-            soft_wrap=True,
-        )
-    if doomed.out_of_reach:
-        names = "; ".join(plan.shards[key].name for key in doomed.out_of_reach[:3])
-        count = len(doomed.out_of_reach)
-        console.print(Text(f"left alone, as nobody knows their jobs: {count} ({names})"))
-    if found.goes_on:
-        console.print(f"job {found.goes_on}, which goes on with the sweep, is cancelled too")
-    if doomed.meant:
-        console.print(_sum(found, now), soft_wrap=True)
-    elif not found.goes_on:
-        console.print("nothing of that runs, or waits in a queue")
-
-
-def _show_shards(opened: Session, found: Found, console: Console) -> None:
-    table = plain_table("shard", "is", "job", right=("at", "unsaved"), wrap=True)
-    rows = [
-        (key, "runs" if _runs(found, key) else "queued", job.sight.job or "here", key in job.others)
-        for job in found.doomed.jobs
-        for key in (*job.meant, *job.others)
-    ] + [(key, "not sent", "", False) for key in found.doomed.unsent]
-    for key, state, job, other in rows[:_SHOWN]:
-        stake = at_stake(found.evidence[key]) if state == "runs" else None
-        at = f"{stake.step}/{stake.total}" if stake else ""
-        unsaved = str(stake.steps) if stake else ""
-        name = opened.plan.shards[key].name + (" (in the same job)" if other else "")
-        table.add_row(Text(name), state, job, at, unsaved)
-    console.print(table)
-    if rows[_SHOWN:]:
-        console.print(f"… and {len(rows) - _SHOWN} more")
-
-
-def _runs(found: Found, key: str) -> bool:
-    own = found.evidence[key]
-    return bool(own.attempts) and own.attempts[-1].end is None and own.job == "alive"
-
-
-def _sum(found: Found, now: bool) -> str:
-    doomed = found.doomed
-    stakes = [at_stake(found.evidence[key]) for key in (*doomed.meant, *doomed.others)]
-    at_risk = sum(stake.device_seconds for stake in stakes if stake)
-    shards, jobs = _many(len(doomed.meant), "shard"), _many(len(doomed.jobs), "job")
-    if now:
-        return f"{shards} in {jobs}; {clock(at_risk)} of device time are lost"
-    return f"{shards} in {jobs}; {clock(at_risk)} of device time are unsaved as yet"
-
-
-def _many(count: int, word: str) -> str:
-    return f"{count} {word}" + ("" if count == 1 else "s")
-
-
-def _data(found: Found) -> dict[str, Any]:
-    return {
-        "cancel": found.doomed.meant,
-        "in_the_same_jobs": found.doomed.others,
-        "not_submitted": list(found.doomed.unsent),
-        "out_of_reach": list(found.doomed.out_of_reach),
-        "jobs": [job.sight.job or job.submission.name for job in found.doomed.jobs],
-        "reconciler": found.goes_on or None,
-    }
-
-
 def _parting(left: int) -> str:
-    saving = f"{left} of the jobs are still saving (--now kills them); " if left else ""
+    saving = f"{many(left, 'job')} still at it, saving (--now kills them); " if left else ""
     return f"cancelled; {saving}`xtl resubmit --class cancelled` brings them back"

@@ -4,45 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
-from jobs.again import Again, what_again
+from jobs.again import what_again
 from jobs.choosing import Classes, Shards, Sizes, Tasks, choose
-from jobs.columns import plain_table
-from jobs.confirming import confirmed
+from jobs.confirming import confirmed, forget, require_decided, require_unchanged
+from jobs.live import paused
+from jobs.offering import Code, Mode, Offer
 from jobs.options import Cluster, DryRun, Json, Manifest, Profile, Root, Yes, print_json, session
 from jobs.sweep import sweep
 from xtl.errors import UserError
 from xtl.launch.code import Frozen, current, ensure
 from xtl.launch.differences import differences
-from xtl.launch.records import Pause
 from xtl.launch.removal import set_aside
 from xtl.launch.session import Session
 from xtl.launch.states import State
 from xtl.launch.store import Store
 from xtl.sweep.plan import Plan
 
-_SHOWN = 40  # rows of a preview
-
-
-class Code(StrEnum):
-    """Which code the resubmitted shards run."""
-
-    FROZEN = "frozen"
-    CURRENT = "current"
-
-
-class Mode(StrEnum):
-    """What becomes of the chosen shards."""
-
-    CACHED = "cached"
-    RETRY = "retry"
-    FORCE = "force"
+_STOPPED = ("cancelled", "diverged")  # by a person; for good
 
 
 def resubmit(
@@ -71,7 +54,12 @@ def resubmit(
         ),
     ] = Code.FROZEN,
     override: Annotated[
-        bool, typer.Option("--override", help="End the pause of a sweep that has stopped itself.")
+        bool,
+        typer.Option(
+            "--override",
+            help="Lift the pause of a sweep that stopped because several shards failed alike: it "
+            "submits again, these and all others.",
+        ),
     ] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Leave at once; it goes on.")] = False,
     yes: Yes = False,
@@ -81,42 +69,59 @@ def resubmit(
     """Run failed shards again, all or what the filters leave, once you have agreed to the list.
 
     They get a fresh budget of tries and go on from their last checkpoint; what is blocked by them
-    follows by itself. Filters of one kind add up, those of several narrow each other down.
-    Whatever the checkout has become, shards run the code that was frozen when the sweep began,
-    unless --with current.
+    follows by itself. What was cancelled, or diverged, is left out unless --class or --shard names
+    it. Filters of one kind add up, those of several narrow each other down. Whatever the checkout
+    has become, shards run the code that was frozen when the sweep began, unless --with current.
+
+    --dry-run --json: `shards`, each with `id`, `name`, `cls` and `line` (why it failed), `attempts`
+    so far, `goes_on_from` and `micro_batch` where that changes; ids of what would `follow`, what
+    `may_become_stale` and, by class, what is `left_out`; `code` that differs; the `pause`.
     """
-    opened = session(manifest, root, cluster, profile)
-    filtered = bool(shard or cls or size or task)
+    require_decided(json, yes, dry_run)
+    opened, console = session(manifest, root, cluster, profile), Console(highlight=False)
+    filtered, named = bool(shard or cls or size or task), bool(shard or cls)
     _check(mode, filtered)
-    seen, known = opened.look()
-    within = choose(opened.plan, known, shard, cls, size, task)
-    chosen = _chosen(opened.plan, known, within, mode)
-    again = what_again(opened, seen.evidence, known, chosen, forced=mode is Mode.FORCE)
-    changes, pause = _differences(opened, code), opened.store.pauses.current()
-    said = _data(again, mode, code, changes, pause)
+
+    def look() -> Offer:
+        seen, known = opened.look()
+        within = choose(opened.plan, known, shard, cls, size, task)
+        left_out = {} if named or mode is Mode.CACHED else _stopped(known, within)
+        stopped = {key for keys in left_out.values() for key in keys}
+        within = [key for key in within if key not in stopped]
+        chosen = _chosen(opened.plan, known, within, mode)
+        again = what_again(opened, seen.evidence, known, chosen, forced=mode is Mode.FORCE)
+        pause = opened.store.pauses.current()
+        return Offer(again, mode, code, _differences(opened, code), pause, left_out)
+
+    offer = look()
     if not json:
-        _show(opened, again, mode, filtered)
-        _show_code(changes, code)
-        _show_pause(pause, override)
-    nothing = not (chosen or code is Code.CURRENT or (override and pause))
+        offer.show(console, filtered, override)
+    nothing = not (offer.again.entries or code is Code.CURRENT or (override and offer.pause))
     if dry_run or (nothing and mode is not Mode.CACHED):
         if json:
-            print_json(said)
+            print_json(offer.data())
         return
-    if pause and not override:
-        raise UserError(f"the sweep is paused: {pause.line}: mend that, then --override")
+    if offer.pause and not override:
+        raise UserError(f"the sweep is {paused(offer.pause)}")
     opened.require_runnable()
-    if not confirmed(Console(stderr=json), "Run these?", yes):
+    if not confirmed(console, "Run these?", yes):
         raise typer.Exit(1)
-    if code is Code.CURRENT:
+    if not yes:
+        forget(opened)
+        require_unchanged(offer.what, look().what)
+    _carry_out(opened, offer, override)
+    sweep(manifest, root, cluster, profile, detach=detach, dry_run=False, json=json)
+
+
+def _carry_out(opened: Session, offer: Offer, override: bool) -> None:
+    if offer.code is Code.CURRENT:
         ensure(opened.store, renew=True)
-    for key in chosen:
-        if mode is Mode.FORCE:
-            set_aside(opened.store, key)
-        opened.store.pardon(key, time.time())
+    for entry in offer.again.entries:
+        if offer.mode is Mode.FORCE:
+            set_aside(opened.store, entry.shard)
+        opened.store.pardon(entry.shard, time.time())
     if override:
         opened.store.pauses.lift()
-    sweep(manifest, root, cluster, profile, detach=detach, dry_run=False, json=json)
 
 
 def _check(mode: Mode, filtered: bool) -> None:
@@ -130,6 +135,16 @@ def _check(mode: Mode, filtered: bool) -> None:
             "--mode cached: found a filter, expected none: it runs all that has no valid result, "
             "as `xtl sweep` does"
         )
+
+
+def _stopped(known: Mapping[str, State], within: list[str]) -> dict[str, list[str]]:
+    """Of what failed, by class, what is not run again unless somebody names it."""
+    failed = [key for key in within if known[key].name == "failed"]
+    found = {
+        cls: [key for key in failed if (of := known[key].failure) and of.cls == cls]
+        for cls in _STOPPED
+    }
+    return {cls: keys for cls, keys in found.items() if keys}
 
 
 def _chosen(plan: Plan, known: Mapping[str, State], within: list[str], mode: Mode) -> list[str]:
@@ -160,61 +175,3 @@ def _readable(store: Store) -> Frozen | None:
         return current(store)
     except UserError:
         return None
-
-
-def _data(
-    again: Again, mode: Mode, code: Code, changes: list[str], pause: Pause | None
-) -> dict[str, Any]:
-    return {
-        "resubmit": sorted(entry.shard for entry in again.entries),
-        "shards": [entry.data() for entry in again.entries],
-        "follow": list(again.follow),
-        "mode": mode,
-        "with": code,
-        "code": changes,
-        "pause": pause and pause.model_dump(),
-    }
-
-
-def _show(opened: Session, again: Again, mode: Mode, filtered: bool) -> None:
-    console = Console(highlight=False)
-    rows = again.entries
-    if rows:
-        halved = any(entry.micro_batch for entry in rows)
-        right = ("tries", "batch") if halved else ("tries",)
-        table = plain_table("shard", "class", "why", "from", right=right, wrap=True)
-        table.columns[2].overflow = "fold"
-        table.columns[0].min_width, table.columns[2].min_width = 18, 14
-        table.columns[1].no_wrap, table.columns[3].no_wrap = True, True
-        for entry in rows[:_SHOWN]:
-            cells = [entry.name, entry.cls or "-", entry.line, entry.goes_on_from]
-            cells += [str(entry.attempts or "-")] + ([entry.micro_batch] if halved else [])
-            table.add_row(*map(Text, cells))
-        console.print(table)
-        if rows[_SHOWN:]:
-            console.print(f"… and {len(rows) - _SHOWN} more")
-    more = len(again.follow)
-    if not rows and mode is not Mode.CACHED:
-        console.print("nothing of that has failed" if filtered else "nothing has failed")
-    elif mode is Mode.FORCE:
-        console.print(f"{len(rows)} shards to run anew; their old results are set aside, not lost")
-    elif rows:
-        console.print(f"{len(rows)} failed shards to run again")
-    if more and (rows or mode is Mode.CACHED):
-        kind = "blocked, missing or needed by these" if rows else "without a valid result"
-        console.print(f"{more} {'more ' if rows else ''}shards to run, {kind}")
-    elif mode is Mode.CACHED:
-        console.print("every shard has its result, or waits for a person")
-
-
-def _show_code(changes: list[str], code: Code) -> None:
-    if changes:
-        head = "the code changes" if code is Code.CURRENT else "the code stays as it was"
-        Console(highlight=False).print(Text("\n".join([f"{head}:", *changes])))
-
-
-def _show_pause(pause: Pause | None, override: bool) -> None:
-    if pause:
-        what = "--override ends the pause" if override else "nothing is run without --override"
-        line = f"the sweep is paused ({pause.cause}): {pause.line}; {what}"
-        Console(highlight=False).print(Text(line, style="yellow"), soft_wrap=True)

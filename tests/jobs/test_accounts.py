@@ -36,7 +36,8 @@ def test_a_few_lines_say_it_all() -> None:
         "  the forecast says 0.28; by 7 finished shards, 1.20 times that",
         "0.033 device-hours more wait for a person",
         "disk: 3.0 GiB in 156 files and folders; 1.0 GiB of the mirror elsewhere",
-        "  to come: about 6.0 GiB at the peak, 4.0 GiB in the end; 64 GiB free",
+        "  64 GiB free",
+        "  to come: up to 3.0 GiB and 194 files more; 4.0 GiB in the end",
     ]
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 
 from slurm.testbed import Testbed
 from tests.bench import Bench
+from xtl.launch.profile import PROFILES
 
 PROFILE: dict[str, Any] = {
     "cluster": "slurm",
@@ -33,6 +37,14 @@ def on(testbed: Testbed, bench: Bench, **changes: Any) -> Bench:
     profile = PROFILE | {"slurm_conf": str(testbed.conf)} | changes
     path.write_text(yaml.safe_dump(profile), encoding="utf-8")
     return replace(bench, place=("--cluster", "slurm", "--profile", str(path)))
+
+
+def here(bench: Bench, **changes: Any) -> Bench:
+    """The bench on this machine, by a profile of its own."""
+    path = bench.folder / "profile.yaml"
+    usual = yaml.safe_load((PROFILES / "local.yaml").read_text(encoding="utf-8"))
+    path.write_text(yaml.safe_dump(usual | changes), encoding="utf-8")
+    return replace(bench, place=("--cluster", "local", "--profile", str(path)))
 
 
 def edit_manifest(bench: Bench, **changes: Any) -> None:
@@ -68,3 +80,54 @@ def scores(bench: Bench) -> dict[str, Any]:
 
 def scripts(bench: Bench) -> list[Path]:
     return sorted((bench.root / "batches").glob("*/script.sh"))
+
+
+def sizes(bench: Bench) -> list[int]:
+    """How many jobs each array has that this sweep has submitted."""
+    batches = [path.with_name("batch.json") for path in scripts(bench)]
+    return [len(json.loads(path.read_text(encoding="utf-8"))["submissions"]) for path in batches]
+
+
+def memory_asked(bench: Bench) -> list[int]:
+    """Host memory a node that each array asked for, in MiB, oldest first."""
+    texts = (path.read_text(encoding="utf-8") for path in scripts(bench))
+    return [int(found) for text in texts for found in re.findall(r"--mem=(\d+)M", text)]
+
+
+def ranks_of(root: Path) -> Iterator[tuple[int, psutil.Process]]:
+    """The ranks of a sweep's jobs that are alive, wherever they run, each with its number."""
+    for process in psutil.process_iter():
+        try:
+            words = process.cmdline()
+            if "xtl.launch.task" not in words or "python" not in words[0]:
+                continue
+            if str(root.resolve()) in words:
+                variables = process.environ()
+                number = variables.get("SUBMITIT_LOCAL_GLOBALID") or variables["SLURM_PROCID"]
+                yield int(number), process
+        except (psutil.Error, OSError, KeyError):
+            continue
+
+
+def ended_well(bench: Bench) -> Counter[str]:
+    """How many attempts at each shard came to a result."""
+    ends = (bench.root / "shards").glob("*/attempts/*/end.json")
+    told = ((path.parts[-4], json.loads(path.read_text(encoding="utf-8"))) for path in ends)
+    return Counter(shard for shard, end in told if end["status"] == "done")
+
+
+def outcomes(bench: Bench) -> dict[str, str]:
+    """What of each result may never differ, by shard."""
+    return {shard: json.dumps(_bits(result)) for shard, result in bench.results().items()}
+
+
+def _bits(result: dict[str, Any]) -> list[Any]:
+    training, predictions = result["training"] or {}, result["predictions"] or {}
+    return [
+        result["parents"],
+        (result["artifact"] or {}).get("digest"),
+        result["metrics"],
+        predictions.get("sha256"),
+        training.get("final_loss"),
+        training.get("updates"),
+    ]

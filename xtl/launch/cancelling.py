@@ -13,7 +13,7 @@ import os
 import signal
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -27,6 +27,7 @@ from xtl.launch.slurm.client import Client
 from xtl.launch.slurm.errors import SlurmRefusedError, SlurmSilentError
 from xtl.launch.states import Evidence, State
 from xtl.launch.store import Store
+from xtl.sweep.descent import descendants
 from xtl.sweep.plan import Plan
 
 
@@ -48,11 +49,13 @@ class CancelledJob:
 @dataclass(frozen=True)
 class Cancellation:
     """What is to be done. `unsent`: shards that have no job yet and would get one by themselves;
-    `out_of_reach`: those of jobs that nobody can be asked about."""
+    `out_of_reach`: those of jobs that nobody can be asked about; `blocked`: what comes of the
+    meant ones, and waits until they are done."""
 
     jobs: tuple[CancelledJob, ...]
     unsent: tuple[str, ...] = ()
     out_of_reach: tuple[str, ...] = ()
+    blocked: tuple[str, ...] = ()
 
     @property
     def meant(self) -> list[str]:
@@ -61,6 +64,11 @@ class Cancellation:
     @property
     def others(self) -> list[str]:
         return [shard for job in self.jobs for shard in job.others]
+
+    @property
+    def returning(self) -> list[str]:
+        """Of the others, those that come back by themselves."""
+        return [shard for shard in self.others if shard not in self.blocked]
 
 
 def what_to_cancel(
@@ -85,9 +93,21 @@ def what_to_cancel(
             continue
         others = tuple(shard for shard in left if shard not in meant)
         jobs.append(CancelledJob(submission, sight, meant, others))
-    taken = {shard for job in jobs for shard in (*job.meant, *job.others)}
-    unsent = _unsent(plan, known, chosen, taken) if led else ()
-    return Cancellation(tuple(jobs), unsent, tuple(lost))
+    found = Cancellation(tuple(jobs), (), tuple(lost))
+    if led:
+        found = replace(found, unsent=_unsent(plan, known, chosen, found))
+    return replace(found, blocked=_blocked(plan, known, found))
+
+
+def _blocked(plan: Plan, known: Mapping[str, State], found: Cancellation) -> tuple[str, ...]:
+    """All that comes of what is meant and has yet to run, or ends with it. What runs in a job of
+    its own ends as it would."""
+    others = set(found.others)
+    return tuple(
+        shard
+        for shard in descendants(plan, found.meant)
+        if shard in others or known[shard].name == "queued" or _waits(known[shard])
+    )
 
 
 def _left(
@@ -106,19 +126,23 @@ def _left(
 
 
 def _unsent(
-    plan: Plan, known: Mapping[str, State], chosen: Collection[str], taken: Collection[str]
+    plan: Plan, known: Mapping[str, State], chosen: Collection[str], sent: Cancellation
 ) -> tuple[str, ...]:
-    """Of what would be submitted by itself, the first of each chain: its children are blocked."""
+    """Of what would be submitted by itself, the first of each chain: its children are blocked. Not
+    those of what only shares a job: it comes back."""
     found: list[str] = []
-    stopped = set(taken)
+    stopped, taken = set(sent.meant), {*sent.meant, *sent.others}
     for shard in plan.shards.values():
-        state = known[shard.id]
-        waits = state.name in ("missing", "lost") or state.retry
-        if shard.id in chosen and shard.id not in taken and waits:
+        if shard.id in chosen and shard.id not in taken and _waits(known[shard.id]):
             if not stopped.intersection(shard.parents):
                 found.append(shard.id)
             stopped.add(shard.id)
     return tuple(found)
+
+
+def _waits(state: State) -> bool:
+    """For a job of its own, which a launcher would submit."""
+    return state.name in ("missing", "stale", "lost") or state.retry
 
 
 @dataclass(frozen=True)

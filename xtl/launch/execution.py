@@ -126,7 +126,7 @@ class Execution:
     def end(
         self,
         status: Literal["done", "stopped", "failed"],
-        cause: FailureClass = "preempted",
+        cause: FailureClass | None = None,
         failure: Failure | None = None,
     ) -> None:
         step = (self._saved or [0])[-1] if status == "stopped" else self._step

@@ -72,7 +72,7 @@ def failure_of(attempt: Attempt, noted: Sequence[Failure]) -> Failure:
     root, facts = root_cause(every), _facts(every)
     if attempt.end and attempt.end.status == "stopped" and not (root and root.cls == "cancelled"):
         line = f"asked to stop, saved at step {attempt.end.step}"
-        return Failure(cls=attempt.end.cause, line=line, facts=facts)
+        return Failure(cls=attempt.end.cause or "preempted", line=line, facts=facts)
     unsaid = root is None or root.cls == "communication" or _order(root) == 6
     if root and (attempt.end or not unsaid):
         file = _where(root, every)

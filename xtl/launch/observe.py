@@ -90,10 +90,22 @@ def _note_cancelled(store: Store, submission: Submission, claimed: Mapping[str, 
     """What a person cancelled before its job came to it."""
     for shard, attempt in submission.shards:
         meant = shard in (store.submissions.cancelled(submission.name) or ())
-        if meant and shard not in claimed and store.result(shard) is None:
+        if meant and shard not in claimed and _is_undone(store, shard):
             line = "a person cancelled it while it waited"
             start = FalseStart(cls="cancelled", line=line, attempt=attempt, time=time.time())
             store.note_false_start(shard, submission.name, start)
+
+
+def _is_undone(store: Store, shard: str) -> bool:
+    """Without a result, or with one that is stale."""
+    result = store.result(shard)
+    if result is None:
+        return True
+    there = store.artifact_digest(shard)
+    if there and result.artifact and there != result.artifact.digest:
+        return True
+    parents = [(store.result(parent), read) for parent, read in result.parents.items()]
+    return any(now and now.artifact and now.artifact.digest != read for now, read in parents)
 
 
 def _is_given_up(store: Store, entry: Submission) -> bool:
@@ -165,7 +177,7 @@ def _claimed(store: Store, submission: Submission) -> list[tuple[str, int]]:
 def _note_false_start(store: Store, submission: Submission, sight: Sight) -> None:
     """A job that ended before it began: its first shard's, or what a person cancelled all of it."""
     failure = false_start(store, submission, sight, _last_words(store, submission))
-    without = [entry for entry in submission.shards if store.result(entry[0]) is None]
+    without = [entry for entry in submission.shards if _is_undone(store, entry[0])]
     for shard, attempt in without if failure.cls == "cancelled" else without[:1]:
         start = FalseStart(**failure.model_dump(), attempt=attempt, time=time.time())
         store.note_false_start(shard, submission.name, start)

@@ -79,11 +79,12 @@ class Claim(Record):
 
 
 class End(Record):
-    """How an attempt ended. `stopped`: asked to stop for `cause`, saved, to be resumed."""
+    """How an attempt ended. `stopped`: asked to stop for `cause`, saved, to be resumed; `failed`: of
+    `failure`, as far as rank 0 knew."""
 
     status: Literal["done", "stopped", "failed"]
     failure: Failure | None = None
-    cause: FailureClass = "preempted"
+    cause: FailureClass | None = None
     step: int = 0
     finished: float
 

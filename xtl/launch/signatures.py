@@ -61,6 +61,7 @@ def _all(cls: FailureClass, weight: Weight, *patterns: str) -> Iterator[Signatur
 
 
 _STEPD = r"slurmstepd(?:-(?P<node>[\w.-]+))?: (?:error: )?"
+_CONTROLLER = r"^xtl: rank (?P<rank>\d+) ended by signal "
 _SRUN = r"srun: error: (?P<node>[\w.-]+): tasks? (?P<rank>\d+)[-,\d]*: "
 
 SIGNATURES: tuple[Signature, ...] = (
@@ -148,9 +149,10 @@ SIGNATURES: tuple[Signature, ...] = (
         "unknown",
         "ended",
         _SRUN + r"(killed|segmentation fault|bus error|illegal instruction|floating point)",
+        _CONTROLLER + r"(?!6\b)",
         r"^fatal python error: (?!aborted)|^bus error|^segmentation fault",
     ),
-    *_all("unknown", "echo", _SRUN, r"^fatal python error: aborted|^(killed|aborted)\b"),
+    *_all("unknown", "echo", _SRUN, _CONTROLLER, r"^fatal python error: aborted|^(killed|aborted)\b"),
 )
 
 _RANK = re.compile(r"^\[?rank ?(\d+)\]?:? ?", re.IGNORECASE)  # torch's, before each line

@@ -81,7 +81,7 @@ def _own_state(
     active = _active(own)
     if active:
         return active
-    if again or own.result is None:
+    if again or own.result is None or (own.false_starts and not fresh):
         unfinished = _without_result(own, policy)
         if unfinished.name == "failed" or own.result is None:
             return unfinished

@@ -79,12 +79,11 @@ def _run(execution: Execution, stop: StopFlag) -> str:
         execution.note(_failure(error, execution.ranks.rank))
         raise
     status: Literal["done", "stopped"] = "done" if finished else "stopped"
-    execution.end(status, stop.cause(execution.submission))
+    execution.end(status, cause=None if finished else stop.cause(execution.submission))
     return status
 
 
 def _failure(error: BaseException, rank: int) -> Failure:
     line = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
-    file = f"rank {rank} of {os.environ.get('SUBMITIT_EXECUTOR', 'a')} job"
     node = node_name() if blames_hardware(error) else ""
-    return Failure(cls=classify_exception(error), line=line, file=file, rank=rank, node=node)
+    return Failure(cls=classify_exception(error), line=line, rank=rank, node=node)

@@ -155,8 +155,8 @@ def _to_come(books: Books) -> str:
     if coming is None or not books.accounts.left.said:
         return ""
     return (
-        f"To come: {gib(coming.final.bytes)} in the end, in some {count(coming.final.files)} files "
-        f"and folders, and up to {gib(coming.peak.bytes)} until then, from {gib(used.bytes)} now."
+        f"Now {gib(used.bytes)}; it will grow to at most {gib(coming.peak.bytes)}, and hold "
+        f"{gib(coming.final.bytes)} in some {count(coming.final.files)} files and folders in the end."
     )
 
 

@@ -5,15 +5,12 @@ A fault is struck while the sweep runs. What is measured is the time until its s
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 import subprocess
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -22,7 +19,7 @@ from slurm.testbed import Testbed
 from slurm.testbed import until as wait_until
 from tests.bench import Bench
 from tests.slurm.checkouts import Instants
-from tests.slurm.sweeps import jobs
+from tests.slurm.sweeps import ended_well, jobs, outcomes, ranks_of
 from xtl.launch.failures import failure_of
 from xtl.launch.records import Attempt, Failure
 from xtl.launch.store import Store
@@ -50,6 +47,7 @@ class Scene:
     finished: bool = False
     struck: float = 0.0  # seconds since the epoch
     _before: tuple[int, int] = (0, 0)
+    _kept: dict[str, dict[str, Any]] = field(default_factory=dict)  # results, as they were then
     _shard: str = TRAINING
 
     # -- the sweep -----------------------------------------------------------------------------
@@ -115,7 +113,7 @@ class Scene:
 
     def strike(self, act: Callable[[], object], name: str = TRAINING) -> None:
         """Make the fault, while that shard is at work."""
-        self._before, self._shard = self.place(name), name
+        self._before, self._shard, self._kept = self.place(name), name, self.bench.results()
         self.struck = time.time()
         act()
 
@@ -209,13 +207,15 @@ class Scene:
         undisturbed = outcomes(self.whole)
         for shard, found in outcomes(self.bench).items():
             assert found == undisturbed[shard], planned[shard]["name"]
-        ended = Counter(
-            shard
-            for shard in results
-            for attempt in self.store.attempts(shard)
-            if attempt.end and attempt.end.status == "done"
-        )
-        assert {s: n for s, n in ended.items() if n != 1 + (s == (twice and self.id(twice)))} == {}
+        again = {self.id(twice)} if twice else set()
+        times = ended_well(self.bench)
+        assert {shard: times[shard] for shard in results} == {
+            shard: 1 + (shard in again) for shard in results
+        }
+        for shard, before in self._kept.items():
+            assert shard in again or results[shard] == before, (
+                "a result that was there is as it was"
+            )
         self.finished = True
 
     def close(self) -> None:
@@ -231,35 +231,3 @@ class Scene:
         for launcher in self.launchers:
             if launcher.poll() is not None and launcher.stdout and not launcher.stdout.closed:
                 self.told += launcher.communicate()[0]
-
-
-def ranks_of(root: Path) -> Iterator[tuple[int, psutil.Process]]:
-    """The ranks of a sweep's jobs that are alive, each with its number."""
-    for process in psutil.process_iter():
-        try:
-            words = process.cmdline()
-            if "xtl.launch.task" not in words or "python" not in words[0]:
-                continue
-            if str(root.resolve()) in words:
-                variables = process.environ()
-                number = variables.get("SUBMITIT_LOCAL_GLOBALID") or variables["SLURM_PROCID"]
-                yield int(number), process
-        except (psutil.Error, OSError, KeyError):
-            continue
-
-
-def outcomes(bench: Bench) -> dict[str, str]:
-    """What of each result may never differ, by shard."""
-    return {shard: json.dumps(_bits(result)) for shard, result in bench.results().items()}
-
-
-def _bits(result: dict[str, Any]) -> list[Any]:
-    training, predictions = result["training"] or {}, result["predictions"] or {}
-    return [
-        result["parents"],
-        (result["artifact"] or {}).get("digest"),
-        result["metrics"],
-        predictions.get("sha256"),
-        training.get("final_loss"),
-        training.get("updates"),
-    ]
