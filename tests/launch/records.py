@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from xtl.launch.records import Artifact, Attempt, Claim, End, Failure, FailureClass, Result
+from xtl.launch.records import (
+    Artifact,
+    Attempt,
+    Claim,
+    End,
+    Failure,
+    FailureClass,
+    FalseStart,
+    Result,
+)
 from xtl.sweep.shard import Stage
 
 
@@ -28,9 +37,9 @@ def attempt(number: int, end: End | None = None) -> Attempt:
     return Attempt(claim=claim("a", number), end=end, saved=saved)
 
 
-def why() -> Failure:
+def why(cls: FailureClass = "unknown", time: float = 100.0) -> FalseStart:
     """Of a job that never began."""
-    return Failure(cls="unknown", line="why")
+    return FalseStart(cls=cls, line="why", attempt=1, time=time)
 
 
 def failed(cls: FailureClass) -> End:

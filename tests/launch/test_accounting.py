@@ -66,7 +66,9 @@ def tried(
 def past(*attempts: Attempt, by: int | None = None, **changes: Any) -> History:
     """With a result that attempt `by` gave."""
     causes = [
-        (entry.end.failure.cls if entry.end.failure else entry.end.cause) if entry.end else "node"
+        (entry.end.failure.cls if entry.end.failure else entry.end.cause or "preempted")
+        if entry.end
+        else "node"
         for entry in attempts
     ]
     found: Result | None = None

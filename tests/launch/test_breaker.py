@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.launch.records import attempt, stopped
+from tests.launch.records import attempt, stopped, why
 from xtl.launch.breaker import pause_for
 from xtl.launch.records import End, Failure, FailureClass, Pause
 from xtl.launch.states import Evidence, states
@@ -84,3 +84,28 @@ def test_the_same_shards_that_fail_so_again_do(plan: Plan) -> None:
     assert first
     again = [replace(ended(2, "code"), pardoned=1)] * 3
     assert found(plan, again, lifted=(first,))
+
+
+def test_batches_that_are_halved_are_not_the_same_failure_again(plan: Plan) -> None:
+    """Each shard begins with the whole batch, and what fits one fits the next."""
+    assert found(plan, [ended(2, "gpu-oom", "CUDA out of memory")] * 3) is None
+
+
+def test_jobs_that_never_begin_and_do_not_again_after_a_pardon_stop_it_anew(plan: Plan) -> None:
+    def twice(*times: float) -> Evidence:
+        return Evidence(false_starts=tuple(why("configuration", time) for time in times))
+
+    first = found(plan, [twice(1.0, 2.0)] * 3)
+    assert first
+    assert found(plan, [twice(1.0, 2.0)] * 3, lifted=(first,)) is None
+    assert found(plan, [twice(7.0, 8.0)] * 3, lifted=(first,))
+
+
+def test_an_earlier_try_counts_as_what_its_logs_and_scheduler_told_of_it(plan: Plan) -> None:
+    """Rank 0 knew no more than that it had lost the others."""
+    killed = Failure(cls="unknown", line="xtl: rank 1 ended by signal 9", file="7_1_log.err:3")
+    lost = End(
+        status="failed", failure=Failure(cls="communication", line="closed", rank=0), finished=2.0
+    )
+    tries = [attempt(number, lost).model_copy(update={"noted": (killed,)}) for number in (1, 2)]
+    assert found(plan, [Evidence(attempts=tuple(tries), noted=(killed,))] * 3)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.conftest import lock_for
-from tests.launch.records import attempt, failed, finished
+from tests.launch.records import attempt, failed, finished, stopped
 from xtl.launch.canary import PASSED, kind_of
 from xtl.launch.policy import Policy
 from xtl.launch.reconcile import Decision, decide
@@ -92,3 +94,14 @@ def test_a_shard_that_waits_for_its_parents_holds_back_none_that_is_ready(plan: 
     running = {parent: at(PASSED) for parent in behind.parents}
     found = decision(plan, {**running, behind.id: Evidence(waiting=True)})
     assert ready.id in {bundle.members[0] for bundle in found.bundles}
+
+
+def test_a_canary_that_was_preempted_after_its_first_updates_has_passed(plan: Plan) -> None:
+    canary, *others = intermediates(plan)
+    beat = Heartbeat(attempt=1, time=1.0, step=PASSED, total=100, saved=PASSED)
+    first = attempt(1, stopped(PASSED)).model_copy(update={"beat": beat})
+    waits = Evidence(attempts=(first,), job="alive")
+    for pardoned, released in ((0, True), (1, False)):
+        found = decision(plan, {canary.id: replace(waits, pardoned=pardoned)})
+        going = {bundle.members[0] for bundle in found.bundles}
+        assert ({shard.id for shard in others} <= going) == released

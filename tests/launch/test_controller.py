@@ -59,7 +59,6 @@ def test_a_rank_that_a_signal_ended_is_the_cause_of_the_others_lost_connection(
 
 
 def test_an_abort_is_what_a_library_does_of_a_lost_connection() -> None:
-    killed, aborted = match(ended_by(3, 9)), match(ended_by(3, 6))
-    assert killed and (killed.weight, killed.rank) == ("ended", 3)
-    assert aborted and (aborted.weight, aborted.rank) == ("echo", 3)
+    found = [match(ended_by(3, number)) for number in (9, 6)]
+    assert [each and (each.weight, each.rank) for each in found] == [("ended", 3), ("echo", 3)]
     assert ended_by(0, 63) == "xtl: rank 0 ended by signal 63"

@@ -37,3 +37,13 @@ def test_room_is_what_can_be_written(tmp_path: Path) -> None:
     assert has_room(tmp_path, 1)
     assert not has_room(tmp_path, 10**18)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pause_that_a_person_lifts_while_a_launcher_looks_stays_lifted(tmp_path: Path) -> None:
+    pauses = Pauses(tmp_path)
+    pauses.begin(full(5.0))
+    pauses.lift()
+    pauses.begin(full(5.0))
+    assert pauses.current() is None
+    pauses.begin(full(6.0))
+    assert pauses.current() == full(6.0)

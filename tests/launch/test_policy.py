@@ -83,3 +83,11 @@ def test_what_would_happen_again_waits_for_a_person(cls: FailureClass) -> None:
     found = look(cls, after(cls, 1))
     assert not found.again
     assert "resubmit" in found.words or cls == "diverged"
+
+
+def test_a_gpu_that_was_full_before_the_shard_began_is_tried_again_within_a_budget() -> None:
+    """Somebody else's memory: halving its own batch would free none."""
+    for times, again in ((1, True), (2, True), (3, False)):
+        full: FailureClass = "gpu-oom"
+        tries = Tries((attempt(1, failed("preempted")),), ("preempted",), (full,) * times)
+        assert look("gpu-oom", tries).again == again

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.launch.records import attempt, failed, finished, result, stopped, why
 from xtl.launch.failures import root_cause
+from xtl.launch.policy import host_ooms
 from xtl.launch.reconcile import Bundle, decide
 from xtl.launch.records import Failure, FailureClass
 from xtl.launch.sight import Liveness, Sight
-from xtl.launch.states import Evidence, State, states, todo
+from xtl.launch.states import Evidence, State, states, todo, tries_of
 from xtl.sweep.plan import Plan
 from xtl.sweep.shard import Shard
 
@@ -63,7 +66,7 @@ def test_a_shard_whose_job_is_back_in_the_queue_is_queued(plan: Plan) -> None:
 
 
 def test_what_a_person_cancelled_before_it_began_waits_for_a_persons_word(plan: Plan) -> None:
-    start = Failure(cls="cancelled", line="cancelled by user 7")
+    start = why("cancelled")
     found = state(plan, "target", {"target": Evidence(false_starts=(start,))})
     assert (found.name, found.retry) == ("failed", False)
 
@@ -169,7 +172,7 @@ def test_jobs_that_never_began_after_an_attempt_have_a_budget_of_their_own(plan:
 
 
 def test_a_job_that_was_preempted_before_it_began_is_tried_again(plan: Plan) -> None:
-    start = Failure(cls="preempted", line="PREEMPTED")
+    start = why("preempted")
     assert state(plan, "target", {"target": Evidence(false_starts=(start,))}).retry
     assert not state(plan, "target", {"target": Evidence(false_starts=(start,) * 11)}).retry
 
@@ -216,6 +219,39 @@ def test_a_time_limit_that_is_met_without_progress_is_met_again(plan: Plan) -> N
     assert after(10, 20, 20)
     assert not after(10, 20, 20, 20, 20)
     assert not after(0, 0, 0, 0), "an evaluation saves nothing"
+
+
+@pytest.mark.parametrize(
+    ("job", "name"),
+    [("alive", "running"), ("unknown", "unknown"), ("gone", "failed"), ("lost", "failed")],
+)
+def test_why_a_rank_lost_the_others_is_judged_when_their_job_is_over(
+    plan: Plan, job: Liveness, name: str
+) -> None:
+    evidence = Evidence(attempts=(attempt(1, failed("communication")),), job=job)
+    assert state(plan, "target", {"target": evidence}).name == name
+
+
+def test_it_then_asks_for_more_memory_where_that_was_why(plan: Plan) -> None:
+    memory = Failure(cls="host-oom", line="OUT_OF_MEMORY")
+    lost = Evidence(attempts=(attempt(1, failed("communication")),), job="alive")
+    over = replace(lost, noted=(memory,), job="gone")
+
+    def asked(own: Evidence) -> list[float]:
+        target = shards(plan)["target"].id
+        evidence = all_done(plan) | {target: own}
+        decision = decide(plan, states(plan, evidence), evidence, "training")
+        return [bundle.memory for bundle in decision.bundles if target in bundle.members]
+
+    assert (asked(lost), asked(over)) == ([], [1.5])
+
+
+def test_a_mistake_that_a_rank_has_noted_is_told_at_once(plan: Plan) -> None:
+    own = Failure(cls="code", line="KeyError: 'x'", rank=1)
+    lost = attempt(1, failed("communication"))
+    evidence = Evidence(attempts=(lost,), noted=(own,), job="alive")
+    found = state(plan, "target", {"target": evidence})
+    assert (found.name, found.failure) == ("failed", own)
 
 
 def test_a_lost_connection_is_an_echo_of_another_ranks_traceback(plan: Plan) -> None:
@@ -342,3 +378,42 @@ def test_artifacts_are_released_when_no_planned_child_needs_them(plan: Plan) -> 
     assert releases("nothing", evidence) == trainings
     waiting = evidence | {chain["evaluation"].id: Evidence()}
     assert chain["target"].id not in releases("nothing", waiting)
+
+
+# -- earlier tries ------------------------------------------------------------------------------
+MEMORY = Failure(cls="host-oom", line="OUT_OF_MEMORY")
+
+
+def killed(times: int) -> Evidence:
+    """Out of host memory again and again; rank 0 never got to say a word."""
+    tries = [attempt(number) for number in range(1, times + 1)]
+    kept = tuple(entry.model_copy(update={"noted": (MEMORY,)}) for entry in tries)
+    return Evidence(attempts=kept, noted=(MEMORY,), job="gone")
+
+
+def test_what_the_scheduler_told_of_earlier_tries_counts_against_their_budget(plan: Plan) -> None:
+    assert [state(plan, "target", {"target": killed(n)}).retry for n in (1, 2, 3)] == [
+        True, True, False,
+    ]  # fmt: skip
+    assert host_ooms(tries_of(killed(2))) == 2, "and more memory is asked for each time"
+
+
+def test_what_slurm_requeued_by_itself_was_preempted_and_spends_no_other_budget(
+    plan: Plan,
+) -> None:
+    tries = [attempt(number) for number in (1, 2, 3)]
+    again = tuple(
+        entry.model_copy(update={"claim": entry.claim.model_copy(update={"restarts": number})})
+        for number, entry in enumerate(tries)
+    )
+    assert tries_of(Evidence(attempts=again, job="gone")).classes == (
+        "preempted", "preempted", "unknown",
+    )  # fmt: skip
+    assert state(plan, "target", {"target": Evidence(attempts=again, job="gone")}).retry
+
+
+def test_a_number_that_an_unreadable_claim_took_is_not_given_again(plan: Plan) -> None:
+    target = shards(plan)["target"].id
+    evidence = all_done(plan) | {target: Evidence(taken=2)}
+    (bundle,) = decide(plan, states(plan, evidence), evidence, "training").bundles
+    assert bundle.shards[0] == (target, 3)

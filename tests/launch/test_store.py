@@ -9,8 +9,8 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.launch.records import claim, result
-from xtl.launch.records import End
+from tests.launch.records import claim, finished, result
+from xtl.launch.records import End, Failure
 from xtl.launch.store import Store
 from xtl.sweep.plan import Plan
 
@@ -83,3 +83,13 @@ def test_reading_an_empty_folder_writes_nothing(tmp_path: Path) -> None:
     assert store.submissions.open() == []
     assert store.read_lock() is None
     assert not (tmp_path / "sweep").exists()
+
+
+def test_what_is_kept_of_an_attempt_that_did_not_end_well_comes_with_it(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    memory = Failure(cls="host-oom", line="OUT_OF_MEMORY")
+    for number in (1, 2):
+        store.claim(claim("a", number))
+        store.note_failure("a", number, memory)
+    store.end_attempt("a", 2, finished())
+    assert [entry.noted for entry in store.attempts("a")] == [(memory,), ()]

@@ -54,7 +54,8 @@ def pause_for(
 def _counts(state: State, failure: Failure, own: Evidence) -> bool:
     if failure.cls in _MACHINES:
         return False
-    return not state.retry or _twice(failure, own)
+    halved = failure.cls == "gpu-oom"  # each time with another batch: it may fit yet
+    return not state.retry or (not halved and _twice(failure, own))
 
 
 def _twice(failure: Failure, own: Evidence) -> bool:
@@ -63,7 +64,7 @@ def _twice(failure: Failure, own: Evidence) -> bool:
         before: Failure | None = own.false_starts[-2] if own.false_starts[1:] else None
     else:
         tries = tries_of(own).attempts
-        before = failure_of(tries[-2], ()) if tries[1:] else None
+        before = failure_of(tries[-2], tries[-2].noted) if tries[1:] else None
     return before is not None and fingerprint(before) == fingerprint(failure)
 
 
@@ -84,6 +85,7 @@ def _pause(
 
 
 def _attempt(own: Evidence) -> int:
-    """That failed so: a job that never began, at the attempt that it was given."""
-    latest = own.attempts[-1].claim.attempt if own.attempts else 0
-    return latest + (len(own.false_starts) if own.false_starts else 0)
+    """That failed so; of a job that never began, when that was, in ms: a later one is another."""
+    if own.false_starts:
+        return int(1000 * own.false_starts[-1].time)
+    return own.attempts[-1].claim.attempt if own.attempts else 0

@@ -73,6 +73,8 @@ class Drafts:
         where there is one, as to go on from it, bit for bit, takes the same."""
         for shard in bundle.members:
             for attempt in self.store.attempts(shard)[::-1]:
+                if attempt.end and attempt.end.status == "done":
+                    break  # those before it left no checkpoint
                 earlier = self.store.submissions.find(attempt.claim.submission)
                 if attempt.saved and earlier:
                     return earlier.zero_stage, earlier.micro_batch << earlier.halvings

@@ -53,11 +53,8 @@ def read_history(
     """`noted`: on the latest attempt; None: as the folder keeps it."""
     causes = []
     for attempt in attempts:
-        latest = attempt is attempts[-1] and noted is not None
-        done = attempt.end is not None and attempt.end.status == "done"
-        number = attempt.claim.attempt
-        words = noted if latest else () if done else store.noted_failures(shard, number)
-        causes.append(failure_of(attempt, words or ()).cls)
+        words = attempt.noted if noted is None or attempt is not attempts[-1] else noted
+        causes.append(failure_of(attempt, words).cls)
     return History(tuple(attempts), tuple(causes), result, _forced(store, shard, attempts, result))
 
 

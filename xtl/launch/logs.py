@@ -26,6 +26,7 @@ _OWN = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ")  # a line of our ow
 _MARK = re.compile(_OWN.pattern + r"(\w+): attempt (\d+) begins on (\S+)$")
 _TRACEBACK = re.compile(r"\bTraceback \(most recent call last\):$")
 _CAUGHT = re.compile(r"^\w+: Caught \w+ in ")  # what follows tells what was caught
+_FRAME = re.compile(r"^ +File \".+\", line \d+")
 _ASIDE = re.compile(r"^Exception (ignored in|in thread)\b")
 _ENDING = re.compile(r"step_signal: Terminating|Force Terminated|\*\*\* (JOB|STEP) .* CANCELLED")
 
@@ -105,7 +106,7 @@ def _last(part: Part, count: int) -> Part:
 
 def _part(path: Path, shard: str, attempt: int) -> Part:
     """From its mark to the next one. A rank that died before its mark wrote what is last."""
-    first, lines = _end_of(path)
+    first, lines = end_of(path)
     marks = [(index, found) for index, line in enumerate(lines) if (found := _MARK.match(line))]
     after = [index for index, _ in marks] + [len(lines)]
     for place, (index, found) in enumerate(marks):
@@ -125,8 +126,9 @@ def _cut(path: Path, first: int, lines: list[str], start: int, end: int, node: s
     return Part(path, _rank(path), first + start if first else 0, tuple(lines[start:end]), node)
 
 
-def _end_of(path: Path) -> tuple[int, list[str]]:
-    """The number of the first line that is read, or 0, and the lines."""
+def end_of(path: Path) -> tuple[int, list[str]]:
+    """The lines of a log as they are numbered in evidence, from the number of the first that is
+    read, which is 0 where it is not known. Of a line that was written over, the last writing."""
     try:
         with path.open("rb") as log:
             skipped = max(0, log.seek(0, os.SEEK_END) - MOST_BYTES)
@@ -199,3 +201,15 @@ def _weighed(found: Match, survived: bool) -> Match:
     if survived and found.weight == "raised":
         return Match(found.cls, "said", found.text, found.node, found.rank)
     return found
+
+
+def innermost_frame(lines: Sequence[str]) -> str:
+    """`File "…", line 3, in f`: where the traceback was raised that the last of these lines ends.
+    Empty where it ends none."""
+    for line in reversed(lines[:-1]):
+        text = bare(line)
+        if _FRAME.match(text):
+            return text.strip()
+        if text[:1].strip():
+            break
+    return ""

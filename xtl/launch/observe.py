@@ -153,6 +153,7 @@ def _evidence(
         sight=ahead or sight,
         false_starts=tuple(store.false_starts(shard)),
         pardoned=store.pardoned(shard),
+        taken=store.latest_attempt(shard),
     )
 
 

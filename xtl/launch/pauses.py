@@ -23,8 +23,10 @@ class Pauses:
         return read_record(self._path, Pause)
 
     def begin(self, pause: Pause) -> None:
-        """Kept as it is where there is one already."""
-        create_once(self._path, pause.model_dump_json(indent=1))
+        """Kept as it is where there is one already. One that a person has lifted meanwhile is
+        over."""
+        if not self._kept(pause).exists():
+            create_once(self._path, pause.model_dump_json(indent=1))
 
     def lift(self) -> Pause | None:
         """End it; what it named is remembered, and does not bring it back."""
@@ -33,8 +35,11 @@ class Pauses:
             return None
         self._over.mkdir(exist_ok=True)
         with contextlib.suppress(FileNotFoundError):  # another launcher was quicker
-            self._path.rename(self._over / f"{found.since:.3f}.json")
+            self._path.rename(self._kept(found))
         return found
+
+    def _kept(self, pause: Pause) -> Path:
+        return self._over / f"{pause.since:.3f}.json"
 
     def lifted(self) -> list[Pause]:
         """Those that are over, oldest first."""

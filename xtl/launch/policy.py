@@ -88,11 +88,11 @@ def outlook(failure: Failure, tries: Tries, policy: Policy) -> Outlook:
     if cls in get_args(Resumed):
         return _resumed(cls, tries, policy)
     if cls == "gpu-oom":
-        return _halved(tries)
+        return _retried("unknown", tries, policy, cls) if tries.starts else _halved(tries)
     if cls == "storage":
         return Outlook(True, _STORAGE)
-    if cls in get_args(Retried):
-        return _retried(cls, tries, policy)
+    if cls == "communication" or cls == "node" or cls == "host-oom" or cls == "unknown":
+        return _retried(cls, tries, policy, cls)
     return Outlook(False, _LAST_WORD.get(cls, _PERSON))
 
 
@@ -123,8 +123,9 @@ def _stalls(tries: Tries) -> int:
     return stalls
 
 
-def _retried(cls: FailureClass, tries: Tries, policy: Policy) -> Outlook:
-    budget = policy.retries[cls]  # type: ignore[index]
+def _retried(like: Retried, tries: Tries, policy: Policy, cls: FailureClass) -> Outlook:
+    """With the budget of `like`. What ran out of GPU memory before it began ran beside somebody."""
+    budget = policy.retries[like]
     spent = (tries.starts or tries.classes).count(cls)
     if spent > budget:
         return Outlook(False, f"its {budget} further tries are spent: look, then `xtl resubmit`")
@@ -140,8 +141,6 @@ def host_ooms(tries: Tries) -> int:
 
 
 def _halved(tries: Tries) -> Outlook:
-    if not tries.attempts:
-        return Outlook(False, _PERSON)
     claim = tries.attempts[-1].claim
     if claim.stage == "evaluate":
         if claim.halvings < _LEAST_EVALUATION:

@@ -103,7 +103,8 @@ def _halvings(own: Evidence) -> int:
 
 def _next_attempt(evidence: Evidence) -> int:
     """The number is the fence: of two jobs that were given the same one, one can claim it."""
-    return evidence.attempts[-1].claim.attempt + 1 if evidence.attempts else 1
+    latest = evidence.attempts[-1].claim.attempt if evidence.attempts else 0
+    return max(latest, evidence.taken) + 1
 
 
 def _releases(

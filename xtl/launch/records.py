@@ -79,8 +79,8 @@ class Claim(Record):
 
 
 class End(Record):
-    """How an attempt ended. `stopped`: asked to stop for `cause`, saved, to be resumed; `failed`: of
-    `failure`, as far as rank 0 knew."""
+    """How an attempt ended. `stopped`: asked to stop for `cause`, saved, to be resumed; `failed`:
+    of `failure`, as far as rank 0 knew."""
 
     status: Literal["done", "stopped", "failed"]
     failure: Failure | None = None
@@ -107,20 +107,21 @@ class Attempt(Record):
     """A claim with its end, None while it runs (or when it died without a word).
 
     `saved`: the step from which another attempt goes on; 0 for an evaluation. `beat`: its last sign
-    of life, as far as it left one.
+    of life, as far as it left one. `noted`: what is kept with it of why it did not finish.
     """
 
     claim: Claim
     end: End | None
     saved: int = 0
     beat: Heartbeat | None = None
+    noted: tuple[Failure, ...] = ()
 
 
 class Pause(Record):
     """Why a sweep submits nothing, and its queued jobs leave. `storage` ends by itself when there
     is room; `repeated`, the same failure of several shards, by a person's word.
 
-    `shards`: which failed so, at which attempt.
+    `shards`: which failed so, at which attempt, or in which false start, by its time in ms.
     """
 
     cause: Literal["storage", "repeated"]

@@ -152,7 +152,8 @@ SIGNATURES: tuple[Signature, ...] = (
         _CONTROLLER + r"(?!6\b)",
         r"^fatal python error: (?!aborted)|^bus error|^segmentation fault",
     ),
-    *_all("unknown", "echo", _SRUN, _CONTROLLER, r"^fatal python error: aborted|^(killed|aborted)\b"),
+    *_all("unknown", "echo", _SRUN, _CONTROLLER),
+    *_all("unknown", "echo", r"^fatal python error: aborted|^(killed|aborted)\b"),
 )
 
 _RANK = re.compile(r"^\[?rank ?(\d+)\]?:? ?", re.IGNORECASE)  # torch's, before each line

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from xtl.launch.failures import failure_of
 from xtl.launch.policy import Policy, Tries, outlook
-from xtl.launch.records import Attempt, Failure, Heartbeat, Result
+from xtl.launch.records import (
+    Attempt,
+    Claim,
+    Failure,
+    FailureClass,
+    FalseStart,
+    Heartbeat,
+    Result,
+)
 from xtl.launch.sight import Liveness, Sight
 from xtl.sweep.plan import Plan
 from xtl.sweep.shard import Shard
@@ -35,13 +44,14 @@ class Evidence:
     result: Result | None = None
     artifact: str | None = None  # digest of the artifact on disk, None where there is none
     attempts: tuple[Attempt, ...] = ()
-    noted: tuple[Failure, ...] = ()  # by the ranks of the latest attempt, and by the scheduler
+    noted: tuple[Failure, ...] = ()  # of the latest attempt, with what its job's end tells now
     heartbeat: Heartbeat | None = None
     job: Liveness | None = None
     waiting: bool = False  # a live job will come to it
     sight: Sight | None = None
-    false_starts: tuple[Failure, ...] = ()  # of jobs that never began, since the latest attempt
+    false_starts: tuple[FalseStart, ...] = ()  # of jobs that never began, since the latest attempt
     pardoned: int = 0  # attempts up to this one no longer count
+    taken: int = 0  # the highest attempt that was claimed, if only by a claim that cannot be read
 
 
 @dataclass(frozen=True)
@@ -104,14 +114,22 @@ def _active(own: Evidence) -> State | None:
     end = own.attempts[-1].end if own.attempts else None
     if end and end.status == "stopped" and own.job == "alive":
         return State("queued")  # its job goes back into the queue
-    if own.attempts and end is None:
+    if own.attempts and (end is None or _is_yet_to_be_told(own)):
         if own.job == "alive":
             return State("queued" if own.sight and own.sight.waits else "running")
         if own.job == "unknown":
             return State("unknown", outlook=_LEFT_ALONE)
-        if own.job == "lost":
+        if own.job == "lost" and end is None:
             return State("lost", failure=Failure(cls="unknown", line=LOST_RULE), outlook=_AGAIN)
     return State("queued") if own.waiting else None
+
+
+def _is_yet_to_be_told(own: Evidence) -> bool:
+    """Whether all that rank 0 knew is that it lost the others: what became of them (their memory,
+    a signal, their node) is told by the logs and the scheduler when their job is over."""
+    last = own.attempts[-1]
+    ended_badly = last.end is not None and last.end.status == "failed"
+    return ended_badly and failure_of(last, own.noted).cls == "communication"
 
 
 def _fresh(shard: Shard, result: Result, own: Evidence, evidence: Mapping[str, Evidence]) -> bool:
@@ -145,11 +163,23 @@ def last_failure(own: Evidence) -> Failure | None:
 def tries_of(own: Evidence) -> Tries:
     """What of its past counts against its budgets."""
     counted = [entry for entry in _since_the_last_that_ended_well(own) if not _ended_well(entry)]
-    classes = [
-        failure_of(entry, own.noted if entry is counted[-1] else ()).cls for entry in counted
-    ]
+    later = {one.claim.attempt: other for one, other in pairwise(own.attempts)}
+    classes = [_class_of(entry, later.get(entry.claim.attempt), own) for entry in counted]
     starts = tuple(start.cls for start in own.false_starts)
     return Tries(tuple(counted), tuple(classes), starts)
+
+
+def _class_of(entry: Attempt, later: Attempt | None, own: Evidence) -> FailureClass:
+    """What one that did not end well ended in."""
+    if later is None:
+        return failure_of(entry, own.noted).cls
+    if entry.end is None and not entry.noted and _is_requeued(entry.claim, later.claim):
+        return "preempted"  # by Slurm itself, which gave its word to nobody
+    return failure_of(entry, entry.noted).cls
+
+
+def _is_requeued(claim: Claim, later: Claim) -> bool:
+    return claim.job == later.job and claim.restarts < later.restarts
 
 
 def _ended_well(attempt: Attempt) -> bool:

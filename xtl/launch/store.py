@@ -161,10 +161,11 @@ class Store:
         if claim is None:
             return None
         end, beat = read_record(folder / "end.json", End), self.heartbeat(shard, number)
-        if end and end.status == "stopped":
-            return Attempt(claim=claim, end=end, saved=end.step, beat=beat)
-        left = beat if beat and not (end and end.status == "done") else None
-        return Attempt(claim=claim, end=end, saved=left.saved if left else 0, beat=beat)
+        if end and end.status == "done":
+            return Attempt(claim=claim, end=end, beat=beat)
+        saved = end.step if end and end.status == "stopped" else beat.saved if beat else 0
+        noted = tuple(self.noted_failures(shard, number))
+        return Attempt(claim=claim, end=end, saved=saved, beat=beat, noted=noted)
 
     def latest_attempt(self, shard: str) -> int:
         """The highest number that was claimed; 0 where there is none."""
@@ -207,8 +208,9 @@ class Store:
         write_whole(path, failure.model_dump_json(indent=1))
 
     def noted_failures(self, shard: str, attempt: int) -> list[Failure]:
-        paths = sorted(self._attempt(shard, attempt).glob("failure-*.json"))
-        return [found for path in paths if (found := read_record(path, Failure))]
+        folder = self._attempt(shard, attempt)
+        names = sorted(name for name in names_in(folder) if name.startswith("failure-"))
+        return [found for name in names if (found := read_record(folder / name, Failure))]
 
     # -- pardons: attempts and false starts up to now no longer count against the retry budget --
     def pardon(self, shard: str, now: float) -> None:
@@ -229,8 +231,11 @@ class Store:
 
     def false_starts(self, shard: str) -> list[FalseStart]:
         """Those that count: since the pardon, at an attempt that nobody has claimed since."""
-        paths = (self.shard(shard) / "false-starts").glob("*.json")
-        found = (start for path in paths if (start := read_record(path, FalseStart)))
+        folder = self.shard(shard) / "false-starts"
+        names = [name for name in names_in(folder) if name.endswith(".json")]
+        if not names:  # as of most shards
+            return []
+        found = (start for name in names if (start := read_record(folder / name, FalseStart)))
         latest, since = self.latest_attempt(shard), self._pardon(shard).get("time", 0)
         return sorted(
             (start for start in found if start.attempt > latest and start.time > since),

@@ -36,7 +36,7 @@ def words_on(
     before its job's end was noticed by a launcher as after."""
     if _finished(attempt):
         return ()
-    noted = store.noted_failures(shard, attempt.claim.attempt)
+    noted = attempt.noted
     if sight is None or sight.liveness not in ("gone", "lost"):
         said = [sight.failure] if sight and sight.failure else []
         return (*noted, *said)
