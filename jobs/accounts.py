@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.text import Text
 
+from jobs.wording import many
 from xtl.launch.accounting import Accounts
 from xtl.launch.books import Books, books, walked
 from xtl.launch.histories import from_evidence
@@ -135,7 +136,7 @@ def _times(ratio: float) -> str:
 
 
 def _shards(count: int) -> str:
-    return f"{count:,} finished shard{'s' if count > 1 else ''}"
+    return many(count, "finished shard")
 
 
 def _ms(spent: int) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, get_args
 
 import typer
 
+from jobs.wording import many
 from xtl.errors import UserError
 from xtl.launch.records import FailureClass
 from xtl.launch.states import State
@@ -16,6 +18,7 @@ from xtl.sweep.sizes import parse_size
 
 CLASSES: tuple[str, ...] = get_args(FailureClass)
 _SHOWN = 4  # candidates that an error names
+_ARROW = re.compile(r"\s*(->|→)\s*")
 
 
 def one_shard(plan: Plan, known: Mapping[str, State], text: str) -> str:
@@ -29,14 +32,16 @@ def one_shard(plan: Plan, known: Mapping[str, State], text: str) -> str:
             "`xtl status --all --json` lists them"
         )
     raise UserError(
-        f"found {text!r} for {len(found)} shards ({candidates(plan, known, found)}), expected one"
+        f"found {text!r} for {many(len(found), 'shard')} ({candidates(plan, known, found)}), "
+        "expected one"
     )
 
 
 def matches(plan: Plan, text: str) -> list[str]:
     """The ids that `text` fits best: as an id or a whole name, else as how an id begins, else as a
-    part of a name. Empty: none. Before there is a lock there are no ids to go by."""
-    shards, wanted = plan.shards.values(), text.strip().casefold()
+    part of a name, in which `->` may stand for `→`. Empty: none. Before there is a lock there are
+    no ids to go by."""
+    shards, wanted = plan.shards.values(), _ARROW.sub(" → ", text).strip().casefold()
     ids = [shard.id for shard in shards if plan.locked and wanted]
     ways = (
         [shard.id for shard in shards if shard.name.casefold() == wanted],

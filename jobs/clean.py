@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.text import Text
 
 from jobs.columns import plain_table
-from jobs.confirming import confirmed
+from jobs.confirming import confirmed, forget, require_decided
 from jobs.options import Cluster, DryRun, Json, Manifest, Profile, Root, Yes, print_json, session
+from jobs.wording import many
 from xtl.errors import UserError
 from xtl.launch.cleaning import KINDS, Doomed, what_may_go
 from xtl.launch.lease import Lease
@@ -55,7 +56,11 @@ def clean(
     Says first what goes, how large it is and why. Never results, predictions, attempts, W&B runs,
     manifest, lock, profile, or what the lock names in the mirror; nothing that a job uses which
     lives, or may live.
+
+    --json: `clean`, each with `kind`, `path`, `bytes`, `files` and `why`; the sums of `bytes` and
+    `files`.
     """
+    require_decided(json, yes, dry_run)
     for kind in keep or ():
         if kind not in KINDS:
             raise UserError(f"--keep: found {kind!r}, expected one of {', '.join(KINDS)}")
@@ -74,11 +79,14 @@ def clean(
         return
     if not confirmed(console, "Delete these?", yes):
         raise typer.Exit(1)
+    forget(opened)
     gone = _delete(opened.store, doomed, look)
     if json:
         print_json(_data(gone))
-    else:
-        console.print(f"deleted: {_size(sum(entry.bytes for entry in gone))}")
+        return
+    console.print(f"deleted: {_size(sum(entry.bytes for entry in gone))}")
+    if kept := len(doomed) - len(gone):
+        console.print(f"{many(kept, 'place')} left alone: needed by now, or gone")
 
 
 def _delete(store: Store, doomed: list[Doomed], look: Callable[[], list[Doomed]]) -> list[Doomed]:
@@ -98,7 +106,7 @@ def _delete(store: Store, doomed: list[Doomed], look: Callable[[], list[Doomed]]
 
 def _show(opened: Session, doomed: list[Doomed], console: Console) -> None:
     if opened.said:
-        console.print(Text(f"Slurm: {opened.said}: what its jobs may use stays"), soft_wrap=True)
+        console.print(Text(f"Slurm: {opened.said}: what its jobs may use stays"))
     if not doomed:
         console.print("nothing to clean")
         return

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from jobs.options import Cluster, DryRun, Json, Manifest, Profile, Root, print_json, session
+from jobs.wording import many
 from xtl.launch.session import Session
 from xtl.launch.states import State
 
@@ -43,7 +44,7 @@ def collect(
     console = Console(highlight=False)
     show(opened, collected, opened.look()[1], console)
     if not dry_run:
-        console.print(f"table: {opened.store.table_path} ({len(collected.table)} rows)")
+        console.print(f"table: {opened.store.table_path} ({many(len(collected.table), 'row')})")
 
 
 def collect_and_report(opened: Session, states: Mapping[str, State], console: Console) -> None:

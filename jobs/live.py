@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from jobs.wording import many, say
 from xtl.launch.launcher import Look
 from xtl.launch.records import Heartbeat, Pause
 from xtl.launch.session import Session
@@ -53,7 +54,8 @@ def notices(look: Look) -> list[Text]:
     if look.pause:
         lines.append(Text(paused(look.pause), style="red"))
     elif look.held:
-        line = f"{look.held} jobs wait until the first of their kind has passed its first updates"
+        jobs = many(look.held, "job", "wait")
+        line = f"{jobs} until the first of their kind has passed its first updates"
         lines.append(Text(line, style="dim"))
     return lines
 
@@ -62,7 +64,7 @@ def paused(pause: Pause) -> str:
     """A line on why a sweep submits nothing, and what ends that."""
     if pause.cause == "storage":
         return f"paused, and goes on when there is room: {pause.line}"
-    why = f"stopped: {len(pause.shards)} shards failed alike ({pause.line})"
+    why = f"stopped: {many(len(pause.shards), 'shard')} failed alike ({pause.line})"
     return f"{why}; mend it, then `xtl resubmit --override` (mended code: `--with current` too)"
 
 
@@ -93,10 +95,10 @@ class Progress:
             self._live.update(self.picture(look))
         elif look.said != self._against:
             line = against(look.said) if look.said else Text("Slurm: no more of that")
-            self._console.print(line, soft_wrap=True)
+            say(self._console, line)
         self._against = look.said
         for done in look.did:
-            self._console.print(Text(done), soft_wrap=True)
+            say(self._console, done)
         told = [line.plain for line in notices(look)]
         if not self._console.is_terminal and told != self._told:
             self._console.print(*told, sep="\n", soft_wrap=True)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from jobs.wording import many, say
 from xtl.sweep.leaks import leaks
 from xtl.sweep.lock import Lock, LockedTable
 from xtl.sweep.manifest import Manifest
@@ -35,9 +36,9 @@ def show_locked(manifest: Manifest, lock: Lock, console: Console) -> None:
         table.add_row(Text(name), use, str(len(tables)), rows, Text(_origin(tables)))
     console.print(table)
     model = f"{lock.model.repo} {short(lock.model.revision)}"
-    _say(console, f"model {model}: {lock.model.parameters:,} parameters")
+    say(console, f"model {model}: {lock.model.parameters:,} parameters")
     for line in (*_lm_head(manifest, lock), *_faults(found), _verdict(manifest, lock)):
-        _say(console, line)
+        say(console, line)
 
 
 def _by_name(manifest: Manifest, lock: Lock) -> Tables:
@@ -69,17 +70,14 @@ def _faults(found: Tables) -> list[str]:
         rows: Counter[str] = Counter()
         for table in tables:
             rows.update(table.faults)
-        lines += [f"{name} ({use}): {fault}: {count:,} rows" for fault, count in rows.items()]
+        of = f"{name} ({use})"
+        lines += [f"{of}: {fault}: {many(count, 'row')}" for fault, count in rows.items()]
     return lines
 
 
 def _verdict(manifest: Manifest, lock: Lock) -> str:
     met = sum(1 for _ in leaks(manifest, lock))
-    pairs = f"{len(lock.leakage_checked)} pairs of tables compared"
+    pairs = f"{many(len(lock.leakage_checked), 'pair')} of tables compared"
     if met:
         return f"evaluation passages stand in training data, in {met} of {pairs}"
     return f"no evaluation passage stands in training data: {pairs}"
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(Text(line), soft_wrap=True)

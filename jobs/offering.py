@@ -46,6 +46,7 @@ class Offer:
     changes: Sequence[str] = ()
     pause: Pause | None = None
     left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    ids: Mapping[str, str] = field(default_factory=dict)  # of shards, as far as a person needs them
 
     @property
     def what(self) -> dict[str, object]:
@@ -74,7 +75,7 @@ class Offer:
     def show(self, console: Console, filtered: bool, override: bool) -> None:
         rows = self.again.entries
         if rows:
-            console.print(_table(rows[:_SHOWN]))
+            console.print(_table(rows[:_SHOWN], self.ids))
         if rows[_SHOWN:]:
             console.print(f"… and {len(rows) - _SHOWN} more")
         for line in (*self._sums(filtered), *self._apart(override)):
@@ -125,15 +126,16 @@ class Offer:
         return lines
 
 
-def _table(rows: Sequence[Entry]) -> Table:
+def _table(rows: Sequence[Entry], ids: Mapping[str, str]) -> Table:
     halved = any(entry.micro_batch for entry in rows)
     right = ("tries", "batch") if halved else ("tries",)
     table = plain_table("shard", "class", "why", "from", right=right, wrap=True)
     table.columns[2].overflow = "fold"
-    table.columns[0].min_width, table.columns[2].min_width = 18, 14
+    table.columns[0].min_width, table.columns[2].min_width = 18, 12
     table.columns[1].no_wrap, table.columns[3].no_wrap = True, True
     for entry in rows:
-        cells = [entry.name, entry.cls or "-", entry.line, entry.goes_on_from]
+        name = f"{ids.get(entry.shard, '')} {entry.name}".lstrip()
+        cells = [name, entry.cls or "-", entry.line, entry.goes_on_from]
         cells += [str(entry.attempts or "-")] + ([entry.micro_batch] if halved else [])
         table.add_row(*map(Text, cells))
     return table

@@ -11,6 +11,7 @@ import typer
 
 from xtl.errors import UserError
 from xtl.launch.session import Session, open_session
+from xtl.tracking.record import encode
 
 DEMO = Path(__file__).parent / "manifests" / "demo.yaml"
 
@@ -63,4 +64,5 @@ def _kept(root: Path | None) -> Path:
 
 
 def print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=1))
+    """With NaN and infinities as the strings that W&B's records have for them: JSON has neither."""
+    print(json.dumps(encode(value), ensure_ascii=False, indent=1, allow_nan=False))

@@ -11,8 +11,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from jobs import accounts
+from jobs.ids import beginnings
 from jobs.live import counts_line, paused
-from jobs.table import below, node, seconds_left, short, table
+from jobs.prospects import Drive
+from jobs.table import Rows, below, node, seconds_left, short, starting, table
 from jobs.watching import Picture
 from xtl.launch.lease import Lease
 from xtl.launch.observe import Observation
@@ -42,7 +44,7 @@ class View:
     def data(self) -> dict[str, Any]:
         observation, known = self.opened.look()
         shown = {key: state for key, state in known.items() if not self.failed or _is_bad(state)}
-        found = _data(self.opened, shown, observation.evidence, _unattended(self.opened))
+        found = _data(self.opened, shown, observation.evidence, unattended(self.opened))
         books = self._accountant.books(known, observation.evidence)
         return found | {"accounts": books and accounts.as_data(books)}
 
@@ -52,17 +54,19 @@ class View:
         observation, known = opened.look()
         job = self._going_on()
         shown = {key: state for key, state in known.items() if self._shows(state)}
-        rows = dict(list(shown.items())[: most and max(4, (most - 13) // 2)])
+        some = dict(list(shown.items())[: most and max(4, (most - 13) // 2)])
+        rows = Rows(opened.plan, some, observation.evidence, starting(observation))
         parts: list[RenderableType] = _head(opened, known, job)
         if books := self._accountant.books(known, observation.evidence):
             parts += accounts.lines(books)
-        if rows:
-            parts.append(table(opened.plan, rows, observation.evidence, width))
-        if len(rows) < len(shown):
-            parts.append(Text(f"and {len(shown) - len(rows)} more", style="dim"))
-        lines = below(opened.plan, rows, observation.evidence)
-        if any(state.failure for state in rows.values()):
-            lines.append(Text("`xtl status --why SHARD` tells all of one", style="dim"))
+        if some:
+            parts.append(table(rows, width))
+        if len(some) < len(shown):
+            parts.append(Text(f"and {len(shown) - len(some):,} more", style="dim"))
+        lines = below(rows)
+        if failed := next((key for key, state in some.items() if state.failure), None):
+            which = beginnings(opened.plan).get(failed, "SHARD")
+            lines.append(Text(f"all that is known of one: `xtl status --why {which}`", style="dim"))
         if lines:
             parts += ["", *lines]
         return Picture(Group(*parts), _moves(opened, observation, known, job))
@@ -72,7 +76,7 @@ class View:
         profile = self.opened.profile
         rest = profile.poll_seconds if isinstance(profile, SlurmProfile) else 0.0
         if time.monotonic() - self._asked >= rest or not self._asked:
-            self._asked, self._job = time.monotonic(), _unattended(self.opened)
+            self._asked, self._job = time.monotonic(), unattended(self.opened)
         return self._job
 
     def _shows(self, state: State) -> bool:
@@ -116,12 +120,18 @@ def _is_bad(state: State) -> bool:
     return state.name in BAD
 
 
-def _unattended(opened: Session) -> Sight | None:
+def unattended(opened: Session) -> Sight | None:
     """The job that goes on with the sweep; None where there is none. Not `asked` where Slurm does
     not answer."""
     if not isinstance(opened.profile, SlurmProfile):
         return None
     return Sight(asked=False) if opened.said else opened.reconciler()
+
+
+def drive(opened: Session) -> Drive:
+    """Who takes the next step of the sweep."""
+    led = Lease(opened.store.root).is_led()
+    return Drive(led, None if led else unattended(opened), opened.store.pauses.current())
 
 
 def _goes_on(opened: Session, known: dict[str, State], job: Sight | None) -> str:
@@ -160,7 +170,7 @@ def _data(
                 "stage": opened.plan.shards[shard].stage,
                 "state": state.name,
                 "attempts": len(evidence[shard].attempts),
-                **_place(evidence[shard]),
+                **_place(state, evidence[shard]),
                 "failure": state.failure and state.failure.model_dump(),
                 "retry": state.retry,
                 "outlook": state.outlook,
@@ -178,12 +188,12 @@ def _going_on(job: Sight | None) -> dict[str, Any] | None:
     return {"job": job.job, "state": job.state, "waits_for": job.reason or None}
 
 
-def _place(own: Evidence) -> dict[str, Any]:
+def _place(state: State, own: Evidence) -> dict[str, Any]:
     """Where a shard is, and what its job waits for."""
     beat, sight = own.heartbeat, own.sight
     return {
         "job": (sight.job if sight else "") or None,
-        "node": node(own) or None,
+        "node": node(state, own) or None,
         "waits_for": (sight.reason if sight else "") or None,
         "step": beat and beat.step,
         "total": beat and beat.total,

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jobs.options import Cluster, Json, Manifest, NothingToDry, Profile, Root, print_json, session
+from jobs.wording import many, say
 from xtl.launch.launcher import Launcher
 from xtl.launch.session import Session
 from xtl.launch.slurm.facts import clock
@@ -49,7 +50,8 @@ def plan(
     show(opened, console)
     for wave, answer in answers:
         found = _answer(opened, wave, answer)
-        console.print(f"{found['jobs']} jobs of {found['stages']}, {clock(wave.minutes)}: {answer}")
+        jobs = many(found["jobs"], "job")
+        console.print(f"{jobs} of {found['stages']}, {clock(wave.minutes)}: {answer}")
 
 
 def _answer(opened: Session, wave: Wave, answer: str) -> dict[str, Any]:
@@ -164,14 +166,15 @@ def show(opened: Session, console: Console) -> None:
     total = f"{costs.total_hours:.2f}" if costs else "?"
     table.add_row("total", str(len(found.shards)), total, style="bold")
     console.print(table)
-    console.print(sentences, soft_wrap=True)
+    say(console, sentences)
 
 
 def _sentences(opened: Session, costs: Forecast | None) -> str:
     found, jobs = opened.plan, jobs_of(opened)
     lines = [
-        f"{len(found.cells)} cells ask for {found.wanted} shards; sharing saves {found.shared}. "
-        f"{jobs} jobs; bundling ({opened.profile.bundling}) saves {len(found.shards) - jobs}."
+        f"{many(len(found.cells), 'cell', 'ask')} for {many(found.wanted, 'shard')}; sharing saves "
+        f"{found.shared:,}. {many(jobs, 'job')}; bundling ({opened.profile.bundling}) saves "
+        f"{len(found.shards) - jobs:,}."
     ]
     lines += filter(None, [_heads(found), _selection(found)])
     lines.append(f"{opened.fit.reason}.")

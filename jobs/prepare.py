@@ -17,6 +17,7 @@ from jobs.locked import show_locked
 from jobs.options import Cluster, DryRun, Json, Manifest, Profile, Root, print_json, session
 from jobs.renewal import Renewal, renew
 from jobs.steps import Steps
+from jobs.wording import say
 from xtl.data.mirror import Mirror
 from xtl.errors import UserError
 from xtl.launch import machine
@@ -157,7 +158,7 @@ def ensure_prepared(
                 opened.tokens.ensure(plan, processes or _cores(), steps.say)
         opened.tokens.clear()
         if tokens and (judges := _judges(opened)):
-            console.print(Text(judges), soft_wrap=True)
+            say(console, judges)
 
 
 def _judges(opened: Session) -> str:

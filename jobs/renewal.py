@@ -12,6 +12,7 @@ from rich.text import Text
 
 from jobs.locked import short, show_locked
 from jobs.steps import Steps
+from jobs.wording import many, say
 from xtl.data.mirror import Mirror
 from xtl.errors import UserError
 from xtl.launch.prepare import resolve
@@ -57,7 +58,7 @@ def renew(opened: Session, console: Console, *, yes: bool, dry_run: bool, json: 
     out = Console(highlight=False, quiet=json)
     if dry_run:
         repos = {opened.lock.model.repo, *(table.repo for table in opened.lock.tables.values())}
-        _say(out, f"would ask for today's revisions of: {', '.join(sorted(repos))}")
+        say(out, f"would ask for today's revisions of: {', '.join(sorted(repos))}")
         return Renewal(would_ask=tuple(sorted(repos)))
     new = _newest(opened, console)
     found = Renewal(tuple(changes(opened.lock, new)), tuple(_replaced(opened, new, out)))
@@ -145,12 +146,8 @@ def _show_shards(gone: tuple[tuple[Shard, State], ...], console: Console) -> Non
         return
     states = Counter(state.name for _, state in gone)
     said = ", ".join(f"{count} {name}" for name, count in states.items())
-    console.print(f"{len(gone)} shards would be replaced by others ({said}):")
+    console.print(f"{many(len(gone), 'shard')} would be replaced by others ({said}):")
     for shard, state in gone[:_SHOWN]:
-        _say(console, f"  {shard.name} ({state.name})")
+        say(console, f"  {shard.name} ({state.name})")
     if len(gone) > _SHOWN:
         console.print(f"  and {len(gone) - _SHOWN} more")
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(Text(line), soft_wrap=True)

@@ -14,6 +14,7 @@ from rich.text import Text
 from jobs.columns import plain_table
 from jobs.options import Cluster, Json, Manifest, NothingToDry, Profile, Root, print_json, session
 from jobs.steps import Steps
+from jobs.wording import say
 from xtl.report.numbers import ABSENT, plural
 
 if TYPE_CHECKING:
@@ -57,10 +58,10 @@ def show(found: Sequence[Rescored], every: bool, console: Console) -> None:
         if shown or each.fault:
             console.print(Text(each.shard.name, style="bold"))
         if each.fault:
-            console.print(Text(f"  {each.fault}", style="red"), soft_wrap=True)
+            say(console, Text(f"  {each.fault}", style="red"))
         if shown:
             console.print(_table(each.set, shown))
-    console.print(Text(summary(found)), soft_wrap=True)
+    say(console, summary(found))
 
 
 def _shown(each: Rescored, every: bool) -> list[Figure]:

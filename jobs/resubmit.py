@@ -12,6 +12,7 @@ from rich.console import Console
 from jobs.again import what_again
 from jobs.choosing import Classes, Shards, Sizes, Tasks, choose
 from jobs.confirming import confirmed, forget, require_decided, require_unchanged
+from jobs.ids import beginnings
 from jobs.live import paused
 from jobs.offering import Code, Mode, Offer
 from jobs.options import Cluster, DryRun, Json, Manifest, Profile, Root, Yes, print_json, session
@@ -91,7 +92,8 @@ def resubmit(
         chosen = _chosen(opened.plan, known, within, mode)
         again = what_again(opened, seen.evidence, known, chosen, forced=mode is Mode.FORCE)
         pause = opened.store.pauses.current()
-        return Offer(again, mode, code, _differences(opened, code), pause, left_out)
+        changes, ids = _differences(opened, code), beginnings(opened.plan)
+        return Offer(again, mode, code, changes, pause, left_out, ids)
 
     offer = look()
     if not json:

@@ -13,10 +13,12 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from jobs import why
 from jobs.choosing import one_shard
 from jobs.columns import plain_table
 from jobs.options import Cluster, Json, Manifest, NothingToDry, Profile, Root, print_json, session
+from jobs.tries import history, told, whole
+from jobs.why import section
+from jobs.wording import many
 from xtl.errors import UserError
 from xtl.launch.code import command_for
 from xtl.launch.profile import SlurmProfile
@@ -46,7 +48,12 @@ def show(
         Path | None, typer.Option("--into", help="Where a replay writes. Default: a new folder.")
     ] = None,
     attempt: Annotated[
-        int | None, typer.Option("--attempt", help="Replay as this one ran. Default: the latest.")
+        int | None,
+        typer.Option(
+            "--attempt",
+            min=1,
+            help="Replay as this one ran. Default: the one that gave the result, else the latest.",
+        ),
     ] = None,
     dry_run: NothingToDry = False,
     json: Json = False,
@@ -76,7 +83,7 @@ def show(
 def _replay(
     opened: Session, shard: Shard, into: Path | None, attempt: int | None, json: bool
 ) -> None:
-    submission = original(opened.store, shard.id, attempt)
+    submission = original(opened.store, shard.id, attempt, shard.name)
     command = replay_command(opened, shard.id, submission, into, attempt)
     nodes = _salloc(opened, submission, shard)
     if json:
@@ -134,7 +141,7 @@ def _data(
 ) -> dict[str, Any]:
     own, store = evidence[shard.id], opened.store
     parents, children = _family(opened, shard)
-    tries = why.history(store, shard.id, own, known[shard.id])
+    tries = history(store, shard.id, own, known[shard.id])
     return {
         "id": shard.id if opened.plan.locked else None,
         "name": shard.name,
@@ -166,14 +173,15 @@ def _show(
             console.print(Text(f"{heading}: {each.name}, {known[each.id].name}"))
     console.print()
     table = plain_table("setting", "value", wrap=True)
+    table.columns[1].overflow = "fold"  # a hash is told whole
     for key, value in settings(shard):
         table.add_row(Text(key), Text(value))
     console.print(table)
-    tries = why.history(opened.store, shard.id, own, state)
-    why.section(console, "attempts", (why.told(entry, console.width - 2) for entry in tries))
-    why.section(console, "result", _result(own))
+    tries = history(opened.store, shard.id, own, state)
+    section(console, "attempts", (line for entry in tries for line in told(entry)))
+    section(console, "result", _result(own))
     places = _places(opened.store, shard.id)
-    why.section(console, "files", (Text(f"{name}: {path}") for name, path in places))
+    section(console, "files", (whole(Text(f"{name}: {path}")) for name, path in places))
 
 
 def _family(opened: Session, shard: Shard) -> tuple[list[Shard], list[Shard]]:
@@ -213,13 +221,14 @@ def _result(own: Evidence) -> Iterator[Text]:
     result = own.result
     if result is None:
         return
-    yield Text(f"of attempt {result.attempt}, {result.device_seconds:.0f} device-seconds")
+    yield Text(f"of attempt {result.attempt}, {result.device_seconds:,.1f} device-seconds")
     if result.artifact:
         gone = "" if own.artifact else ", released"
         mib = result.artifact.bytes / 2**20
         yield Text(f"artifact {result.artifact.digest[:16]}…, {mib:,.1f} MiB{gone}")
     if result.training:
-        yield Text(f"{result.training.updates} updates, loss {result.training.final_loss:.4g}")
+        updates, loss = many(result.training.updates, "update"), result.training.final_loss
+        yield Text(f"{updates}, loss {loss:.4g} (the mean of its last tenth)")
     for language, metrics in result.metrics.items():
         scores = ", ".join(f"{name} {value:.2f}" for name, value in metrics.items())
         yield Text(f"{language}: {scores}")

@@ -11,12 +11,14 @@ from rich.text import Text
 from jobs import tails, why
 from jobs.choosing import one_shard
 from jobs.options import Cluster, Json, Manifest, NothingToDry, Profile, Root, print_json, session
-from jobs.overview import View
+from jobs.overview import View, drive
 from jobs.watching import watch
 from xtl.errors import UserError
 from xtl.launch.logs import tails as ends_of_logs
 from xtl.launch.records import Attempt
 from xtl.launch.session import Session
+
+_LINES = 20
 
 
 def status(
@@ -43,9 +45,13 @@ def status(
         str | None,
         typer.Option("--logs", metavar="SHARD", help="The ends of the logs of all its ranks."),
     ] = None,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="Of each log.")] = 20,
+    lines: Annotated[
+        int | None,
+        typer.Option("--lines", "-n", min=1, help="With --logs: of each log. Default: 20."),
+    ] = None,
     attempt: Annotated[
-        int | None, typer.Option("--attempt", help="Whose logs; default: the latest.")
+        int | None,
+        typer.Option("--attempt", min=1, help="With --logs: whose. Default: the latest."),
     ] = None,
     dry_run: NothingToDry = False,
     json: Json = False,
@@ -53,19 +59,22 @@ def status(
     """Show what is done, runs, waits or failed, and why. Changes nothing.
 
     --why and --logs tell of one shard, such as `xtl status --why 3f2a`; --watch asks Slurm no more
-    often than the profile's poll_seconds.
+    often than the profile's poll_seconds. Where it says no more, a loss is that of the last update.
     """
     if sum((watched, of is not None, logs is not None)) > 1 or (watched and json):
         raise UserError(
             "status: found several of --watch, --why, --logs and --json with --watch, "
             "expected one picture at a time"
         )
+    if logs is None and (lines or attempt):
+        found = "--attempt" if attempt else "--lines"
+        raise UserError(f"status: found {found} alone, expected --logs SHARD beside it")
     opened = session(manifest, root, cluster, profile)
     console = Console(highlight=False)
     if of is not None:
         _why(opened, of, console, json)
     elif logs is not None:
-        _logs(opened, logs, attempt, lines, console, json)
+        _logs(opened, logs, attempt, lines or _LINES, console, json)
     else:
         view = View(opened, every, failed)
         if json:
@@ -78,12 +87,13 @@ def status(
 
 def _why(opened: Session, text: str, console: Console, json: bool) -> None:
     observation, known = opened.look()
-    shard = opened.plan.shards[one_shard(opened.plan, known, text)]
-    state, own = known[shard.id], observation.evidence[shard.id]
+    shard = one_shard(opened.plan, known, text)
+    own = observation.evidence[shard]
+    story = why.tell(opened.store, opened.plan, shard, known, own, drive(opened))
     if json:
-        print_json(why.as_data(opened.store, shard, state, own))
+        print_json(story.data())
     else:
-        why.show(console, opened.store, shard, state, own)
+        story.show(console)
 
 
 def _logs(

@@ -10,6 +10,8 @@ from typing import Self
 from rich.console import Console
 from rich.text import Text
 
+from jobs.wording import say
+
 _SECONDS = 10.0  # between lines of a log that differ by their numbers alone
 _PASSING = re.compile(r"\d of \d|so far$|: (downloading|composing) ")
 _NUMBERS = re.compile(r"[\d.,]+")
@@ -65,7 +67,7 @@ class Steps:
 
     def _keep(self, line: str) -> None:
         # Not as rich's markup: a path may have brackets.
-        self._console.print(Text(line), soft_wrap=True)
+        say(self._console, line)
 
     def _fitted(self, line: str) -> Text:
         text = Text(line)

@@ -18,6 +18,7 @@ from jobs.live import Progress, against, counts_line, notices, paused
 from jobs.options import Cluster, DryRun, Json, Manifest, Profile, Root, print_json, session
 from jobs.plan import show as show_plan
 from jobs.prepare import ensure_prepared, is_resolved, require_prepared, show_wanted
+from jobs.wording import many, say
 from xtl.errors import UserError
 from xtl.launch.launcher import Launcher, Look
 from xtl.launch.profile import SlurmProfile
@@ -56,7 +57,7 @@ def sweep(
     if known and not once:  # a step that goes wrong must still leave somebody who takes the next
         opened.require_runnable()
     if opened.derived:
-        console.print(_derived(opened), soft_wrap=True)
+        say(console, _derived(opened))
     if detach and opened.profile.cluster == "local":
         opened.settle_in()
         _detach(opened, console)
@@ -99,12 +100,12 @@ def _step(opened: Session, console: Console) -> tuple[Look, Left | None]:
         look = replace(look, states=opened.look()[1])  # with what was just submitted
     console.print(f"{look.submitted} submitted; ", counts_line(look.states), sep="")
     if look.said:
-        console.print(against(look.said), soft_wrap=True)
+        say(console, against(look.said))
     for line in (*look.did, *(notice.plain for notice in notices(look))):
-        console.print(Text(line), soft_wrap=True)
+        say(console, line)
     left = None if look.over else launcher.leave_behind(soon=look.held > 0)
     if left:
-        console.print(Text(_goes_on(left)), soft_wrap=True)
+        say(console, _goes_on(left))
     return look, left
 
 
@@ -133,7 +134,7 @@ def _follow(opened: Session, console: Console) -> Look:
         launcher.lease.release()
     console.print(f"{look.submitted} submitted; ", counts_line(look.states), sep="")
     if look.pause:
-        console.print(Text(paused(look.pause), style="red"), soft_wrap=True)
+        say(console, Text(paused(look.pause), style="red"))
     return look
 
 
@@ -175,16 +176,15 @@ def _preview(opened: Session, console: Console, json: bool) -> None:
         show_wanted(opened, console)
     show_plan(opened, console)
     console.print(counts_line(known))
-    console.print(
-        f"would submit {len(decision.bundles)} jobs:" if decision.bundles else "nothing to submit"
-    )
+    now, later = many(len(decision.bundles), "job"), many(len(decision.held), "job")
+    console.print(f"would submit {now}:" if decision.bundles else "nothing to submit")
     for bundle in decision.bundles:
         names = [opened.plan.shards[shard].name for shard in bundle.members]
         console.print(f"  {names[0]}" + (f"  (+{len(names) - 1} more)" if names[1:] else ""))
     if decision.held:
-        console.print(f"and {len(decision.held)} jobs when these have passed their first updates")
+        console.print(f"and {later} when the first of their kind have passed their first updates")
     if decision.pause:
-        console.print(Text(paused(decision.pause), style="red"), soft_wrap=True)
+        say(console, Text(paused(decision.pause), style="red"))
     for script in scripts:
         console.rule(style="dim")
         console.print(Text(script), soft_wrap=True)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-from xtl.launch.logs import Part
+from xtl.launch.logs import Part, end_of, innermost_frame
 from xtl.launch.records import Failure
 from xtl.launch.store import Store
 
@@ -33,11 +32,21 @@ def page(store: Store, failure: Failure | None) -> Page | None:
     path, _, number = failure.file.rpartition(":") if failure else ("", "", "")
     if not number.isdigit() or not (store.root / path).is_file():
         return None
-    root = int(number)
-    first = max(0, root - 1 - _PAGE)
-    with (store.root / path).open(encoding="utf-8", errors="replace") as log:
-        lines = tuple(line.rstrip("\n") for line in islice(log, first, root + _PAGE))
-    return Page(path, first + 1, root, lines)
+    first, lines = end_of(store.root / path)
+    index = int(number) - first
+    if not first or not 0 <= index < len(lines):
+        return None
+    begin = max(0, index - _PAGE)
+    return Page(path, first + begin, int(number), tuple(lines[begin : index + _PAGE + 1]))
+
+
+def frame(store: Store, found: Page | None) -> str:
+    """Where the root line was raised: the innermost frame of the traceback that it ends, if any.
+    Of frozen code by its place in the sweep's folder."""
+    if found is None:
+        return ""
+    line = innermost_frame(found.lines[: found.root - found.first + 1])
+    return line.replace(f'"{store.root.resolve()}/', '"')
 
 
 def show(console: Console, store: Store, found: Sequence[Part], root: Page | None) -> None:

@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.text import Text
 
 from jobs.columns import plain_table
+from jobs.ids import beginnings
 from jobs.table import clock
 from jobs.wording import many, some
-from xtl.launch.cancelling import AtStake, CancelledJob, Cancellation, at_stake
+from xtl.launch.cancelling import AtStake, Cancellation, CancelledJob, at_stake
 from xtl.launch.states import Evidence
 from xtl.sweep.descent import descendants
 from xtl.sweep.plan import Plan
@@ -108,12 +109,14 @@ class Toll:
 
     def _show_rows(self, console: Console) -> None:
         table = plain_table("shard", "is", "job", right=("at", "unsaved"), wrap=True)
+        ids = beginnings(self.plan)
         for row in self.rows[:_SHOWN]:
             stake = row.stake
             at, unsaved = (f"{stake.step}/{stake.total}", str(stake.steps)) if stake else ("", "")
             name = self.plan.shards[row.shard].name + ("" if row.meant else " (in the same job)")
             job = (row.job.sight.job or "here") if row.job else ""
-            table.add_row(Text(name), row.state, job, at, unsaved)
+            named = f"{ids.get(row.shard, '')} {name}".lstrip()
+            table.add_row(Text(named), row.state, job, at, unsaved)
         console.print(table)
         if self.rows[_SHOWN:]:
             console.print(f"… and {len(self.rows) - _SHOWN} more")
@@ -123,7 +126,8 @@ class Toll:
         if doomed.others:
             yield self._others()
         if elsewhere := set(doomed.blocked).difference(doomed.others):
-            yield f"{many(len(elsewhere), 'more shard', 'come')} of these, blocked until they are done"
+            more = many(len(elsewhere), "more shard", "come")
+            yield f"{more} of these, blocked until they are done"
         if lost := doomed.out_of_reach:
             names = some([self.plan.shards[key].name for key in lost], 3)
             yield f"left alone, as nobody knows their jobs: {len(lost)} ({names})"

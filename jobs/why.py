@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,103 +12,121 @@ from rich.padding import Padding
 from rich.text import Text
 
 from jobs.live import STYLE
+from jobs.prospects import Drive, Step, prospect, steps
 from jobs.spark import sparkline
-from jobs.table import clock, node, short
-from xtl.launch.failures import failure_of
-from xtl.launch.records import Attempt, Failure
+from jobs.table import clock, node
+from jobs.tails import Page, frame, page
+from jobs.tries import Try, history, told, whole
+from xtl.launch.records import Failure
+from xtl.launch.sight import Sight
 from xtl.launch.states import Evidence, State
 from xtl.launch.store import Store
+from xtl.sweep.plan import Plan
 from xtl.sweep.shard import Shard
 from xtl.tracking.curve import Point, read_losses
 
-_NODE = 14  # characters for a node's name
-
 
 @dataclass(frozen=True)
-class Try:
-    """An attempt in one line; `steps` is where it was when it ended, or is."""
+class Story:
+    """Of one shard all that there is to tell. `then`: what becomes of it, in words; `page`: the log
+    around the root line."""
 
-    attempt: int
-    started: float
-    host: str
-    micro_batch: int
-    steps: int
-    ended: str  # done, stopped, failed, or how it is now
-    cls: str
-    line: str
+    store: Store
+    shard: Shard
+    state: State
+    own: Evidence
+    then: str = ""
+    steps: tuple[Step, ...] = ()
+    tries: tuple[Try, ...] = ()
+    losses: tuple[Point, ...] = ()
+    page: Page | None = None
 
+    def data(self) -> dict[str, Any]:
+        """All of it for machines. `loss`: of every update that was logged, as (update, loss)."""
+        state, own = self.state, self.own
+        sight = _sight(state, own)
+        return {
+            "id": self.shard.id,
+            "name": self.shard.name,
+            "stage": self.shard.stage,
+            "state": state.name,
+            "failure": state.failure and state.failure.model_dump(),
+            "frame": frame(self.store, self.page) or None,
+            "retry": state.retry,
+            "outlook": self.then,
+            "blocked_by": state.parent,
+            "pardoned": own.pardoned,
+            "evidence": [failure.model_dump() for failure in own.noted],
+            "false_starts": [failure.model_dump() for failure in own.false_starts],
+            "scheduler": sight and {"state": sight.state, "job": sight.job},
+            "node": node(state, own) or None,
+            "heartbeat": own.heartbeat and own.heartbeat.model_dump(),
+            "attempts": [asdict(entry) for entry in self.tries],
+            "loss": self.losses,
+            "next": [asdict(step) for step in self.steps],
+        }
 
-def history(store: Store, shard: str, own: Evidence, state: State) -> list[Try]:
-    """Every attempt, oldest first."""
-    return [_try(store, shard, entry, own, state) for entry in own.attempts]
-
-
-def _try(store: Store, shard: str, entry: Attempt, own: Evidence, state: State) -> Try:
-    claim, end, last = entry.claim, entry.end, entry is own.attempts[-1]
-    failure: Failure | None = None
-    ended: str
-    if end is None and last and state.name in ("running", "queued", "unknown", "lost"):
-        ended = state.name
-    elif end and end.status == "done":
-        ended = "done"
-    else:
-        noted = own.noted if last else store.noted_failures(shard, claim.attempt)
-        failure = failure_of(entry, noted)
-        ended = end.status if end else "failed"
-    beat = store.heartbeat(shard, claim.attempt)
-    steps = max(end.step if end else 0, beat.step if beat else 0)
-    cls, line = (failure.cls, failure.line) if failure else ("", "")
-    return Try(claim.attempt, claim.started, claim.host, claim.micro_batch, steps, ended, cls, line)
-
-
-def as_data(store: Store, shard: Shard, state: State, own: Evidence) -> dict[str, Any]:
-    """All of it for machines."""
-    losses = read_losses(store.root, shard.id)
-    return {
-        "id": shard.id,
-        "name": shard.name,
-        "stage": shard.stage,
-        "state": state.name,
-        "failure": state.failure and state.failure.model_dump(),
-        "retry": state.retry,
-        "outlook": state.outlook,
-        "blocked_by": state.parent,
-        "evidence": [failure.model_dump() for failure in own.noted],
-        "false_starts": [failure.model_dump() for failure in own.false_starts],
-        "scheduler": own.sight and {"state": own.sight.state, "job": own.sight.job},
-        "node": node(own) or None,
-        "heartbeat": own.heartbeat and own.heartbeat.model_dump(),
-        "attempts": [asdict(entry) for entry in history(store, shard.id, own, state)],
-        "loss": losses,
-    }
-
-
-def show(console: Console, store: Store, shard: Shard, state: State, own: Evidence) -> None:
-    """The same for people, in 80 columns or more."""
-    console.print(Text(shard.name, style="bold"))
-    console.print(Text(f"{shard.id} · {shard.stage}", style="dim"))
-    console.print(_headline(state))
-    if state.failure:
-        console.print(Padding(Text(state.failure.line), (0, 0, 0, 2), expand=False))
-        where = [state.failure.file] + ([f"on {state.failure.node}"] if state.failure.node else [])
-        if any(where):
-            place = Text(", ".join(filter(None, where)), "dim")
-            console.print(Padding(place, (0, 0, 0, 2), expand=False))
-    if state.outlook:
-        console.print(Text(f"then: {state.outlook}"))
-    section(console, "evidence", _evidence(own))
-    tries = history(store, shard.id, own, state)
-    section(console, "attempts", (told(entry, console.width - 2) for entry in tries))
-    section(console, "loss", _loss(read_losses(store.root, shard.id), console.width - 2))
+    def show(self, console: Console) -> None:
+        """The same for people, in 80 columns or more; places and commands are never broken."""
+        shard, state, own = self.shard, self.state, self.own
+        console.print(Text(shard.name, style="bold"))
+        console.print(Text(f"{shard.id} · {shard.stage}", style="dim"))
+        console.print(_headline(state))
+        if state.failure:
+            _tell_failure(console, state.failure, frame(self.store, self.page))
+        if self.then:
+            console.print(Text(f"then: {self.then}"))
+        section(console, f"evidence{_of_old(state, own)}", _evidence(state, own))
+        section(console, "attempts", (line for entry in self.tries for line in told(entry)))
+        section(console, "loss of single updates", _loss(self.losses, console.width - 2))
+        width = max((len(step.aim) for step in self.steps), default=0)
+        lines = (Text(f"{step.aim:{width}}  {step.command}") for step in self.steps)
+        section(console, "next", map(whole, lines))
 
 
-def section(console: Console, heading: str, lines: Iterator[Text]) -> None:
-    """A heading and lines below it; nothing where there are none."""
-    found = list(lines)
-    if found:
-        console.print(Text(f"\n{heading}"))
-    for line in found:
-        console.print(Padding(line, (0, 0, 0, 2), expand=False))
+def _of_old(state: State, own: Evidence) -> str:
+    """Where a person has had it run again since."""
+    latest = own.attempts[-1].claim.attempt if own.attempts else 0
+    again = 0 < latest <= own.pardoned and state.name in ("missing", "queued", "blocked")
+    return f" of attempt {latest}: resubmitted since, it no longer counts" if again else ""
+
+
+def tell(
+    store: Store, plan: Plan, shard: str, known: Mapping[str, State], own: Evidence, by: Drive
+) -> Story:
+    """Reads the shard's curve and its log."""
+    state = known[shard]
+    return Story(
+        store,
+        plan.shards[shard],
+        state,
+        own,
+        prospect(plan, shard, known, by),
+        tuple(steps(plan, shard, own, state, store.root, by)),
+        tuple(history(store, shard, own, state)),
+        tuple(read_losses(store.root, shard)),
+        page(store, state.failure),
+    )
+
+
+def _tell_failure(console: Console, failure: Failure, raised_at: str) -> None:
+    console.print(Padding(Text(failure.line), (0, 0, 0, 2), expand=False))
+    where = [failure.file] + ([f"on {failure.node}"] if failure.node else [])
+    for place in filter(None, (raised_at, ", ".join(filter(None, where)))):
+        console.print(Text(f"  {place}", "dim"), soft_wrap=True)
+
+
+def section(console: Console, heading: str, lines: Iterable[Text]) -> None:
+    """A heading and lines below it, which are wrapped at words; nothing where there are none."""
+    for number, line in enumerate(lines):
+        if not number:
+            console.print(Text(f"\n{heading}"))
+        if line.no_wrap:
+            console.print(Text("  ").append(line), soft_wrap=True)
+        else:
+            indent = 2 + len(line.plain) - len(line.plain.lstrip())
+            line = line[indent - 2 :]
+            console.print(Padding(line, (0, 0, 0, indent), expand=False))
 
 
 def _headline(state: State) -> Text:
@@ -118,50 +136,52 @@ def _headline(state: State) -> Text:
     return line.append(more + (", and its scores are at chance" if state.degenerate else ""))
 
 
-def _evidence(own: Evidence) -> Iterator[Text]:
+def _evidence(state: State, own: Evidence) -> Iterator[Text]:
     """What ranks, logs, the scheduler and jobs that never began say; and the last sign of life."""
     said: dict[tuple[str, str], list[Failure]] = {}
     for failure in (*own.noted, *own.false_starts):
         said.setdefault((failure.cls, failure.line), []).append(failure)
     for alike in said.values():
-        yield _voice(alike)
-    if own.sight and own.sight.state:
-        job = f"job {own.sight.job}: " if own.sight.job else ""
-        why = f", {own.sight.reason}" if own.sight.reason else ""
-        yield Text(f"the scheduler now: {job}{own.sight.state}{why}")
-    if place := node(own):
+        yield from _voice(alike)
+    if sight := _sight(state, own):
+        job = f"job {sight.job}: " if sight.job else ""
+        why = f", {sight.reason}" if sight.reason else ""
+        yield Text(f"the scheduler now: {job}{sight.state}{why}")
+    if place := node(state, own):
         yield Text(f"node: {place}")
     if beat := own.heartbeat:
         ago = clock(max(0.0, time.time() - beat.time))
-        loss = f", loss {beat.metric:.4g}" if beat.metric is not None else ""
+        loss = f", loss {beat.metric:.4g} of its last update" if beat.metric is not None else ""
         saved = f", saved at {beat.saved}" if beat.saved else ""
-        yield Text(f"last heartbeat {ago} ago: step {beat.step} of {beat.total}{loss}{saved}")
+        where = f": step {beat.step} of {beat.total}" if beat.total else ", before its first step"
+        yield Text(f"last heartbeat {ago} ago{where}{loss}{saved}")
 
 
-def _voice(alike: list[Failure]) -> Text:
+def _sight(state: State, own: Evidence) -> Sight | None:
+    """The scheduler's word on a job that has, had or will have it; not on one that has gone on to
+    other shards."""
+    sight, last = own.sight, own.attempts[-1] if own.attempts else None
+    left = last is not None and last.end is not None and state.name not in ("queued", "running")
+    if sight is None or not sight.state or (left and sight.liveness == "alive"):
+        return None
+    return sight
+
+
+def _voice(alike: list[Failure]) -> Iterator[Text]:
     """Who says the same, once what they say, and where each says it."""
     who = dict.fromkeys(
         "the scheduler" if each.rank is None else f"rank {each.rank}" for each in alike
     )
     first = alike[0]
-    text = Text(f"{', '.join(who)}: {first.cls}: {first.line}")
-    for fact in dict.fromkeys(fact for each in alike for fact in (each.file, *each.facts)):
-        if fact and fact != first.line:
-            text.append(f"\n  {fact}", style="dim")
-    return text
+    yield Text(f"{', '.join(who)}: {first.cls}: {first.line}")
+    for file in dict.fromkeys(each.file for each in alike if each.file):
+        yield whole(Text(f"  {file}", style="dim"))
+    for fact in dict.fromkeys(fact for each in alike for fact in each.facts):
+        if fact != first.line:
+            yield Text(f"  {fact}", style="dim")
 
 
-def told(entry: Try, width: int) -> Text:
-    """An attempt in one line of `width` characters at most."""
-    when = time.strftime("%d %b %H:%M", time.localtime(entry.started))
-    head = f"{entry.attempt}  {when}  {short(entry.host, _NODE)}  micro-batch {entry.micro_batch}"
-    how = f"{entry.cls}: {entry.line}" if entry.cls else entry.ended
-    line = Text(f"{head}  {entry.steps} steps  {how}")
-    line.truncate(width, overflow="ellipsis")
-    return line
-
-
-def _loss(points: list[Point], width: int) -> Iterator[Text]:
+def _loss(points: Sequence[Point], width: int) -> Iterator[Text]:
     if not points:
         return
     values = [loss for _, loss in points]

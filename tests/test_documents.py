@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from importlib.util import find_spec
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,7 @@ def test_the_readme_begins_with_its_two_commands() -> None:
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_a_command_of_the_documents_exists(words: list[str]) -> None:
+    words = list(dropwhile(lambda word: re.match(r"[A-Z_]+=", word), words))
     if words[0] == "make":
         assert make("-n", *words[1:], "PYTHON=python3").returncode == 0
     elif words[:2] == [".venv/bin/python", "-m"]:

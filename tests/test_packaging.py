@@ -19,11 +19,11 @@ import typer.main
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from jobs.main import app
+from jobs.main import make_app
 
 ROOT = Path(__file__).parents[1]
 KINDS = ("cpu", "cuda", "existing")
-VERBS = typer.main.get_group(app).commands
+VERBS = typer.main.get_group(make_app()).commands
 VARIABLES = {"MANIFEST": "m.yaml", "ROOT": "r", "CLUSTER": "local", "PROFILE": "p", "JSON": "1"}
 ELSEWHERE = {"xtl", "jobs", "slurm", "tests"} | set(sys.stdlib_module_names)
 

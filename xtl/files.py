@@ -44,7 +44,11 @@ def read_json(path: Path) -> Any | None:
 
 def names_in(folder: Path) -> list[str]:
     """The names of what is in a folder; none where there is no folder."""
-    return [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def sync_folder(folder: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.bench import Bench, until
 from tests.slurm.sweeps import artifacts, claims, edit_manifest
+from xtl.launch.local import processes_of
 
 pytestmark = pytest.mark.slow
 LONG = {"training": {"epochs": 40, "batch_size": 16, "learning_rate": 1.0e-3}}
@@ -62,6 +63,29 @@ def test_what_is_cancelled_saves_stays_cancelled_and_is_resumed_when_a_person_sa
     assert artifacts(bench)
     training = next(r for r in bench.results().values() if r["stage"] == "intermediate")
     assert training["training"]["resumed_from"] == end["step"]
+
+
+def test_with_now_ranks_and_controller_end_at_once_and_the_shard_stays_cancelled(
+    fresh: Bench,
+) -> None:
+    bench = long_training(fresh)
+    launcher = bench.start("sweep")
+    until(lambda: is_training(bench))
+    (name,) = [path.name for path in (bench.root / "submissions").iterdir()]
+    assert processes_of(bench.root, [name])[name]
+    done = bench.run("cancel", "--now", "--yes", "--json", "--wait", "5")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not processes_of(bench.root, [name])[name]
+    launcher.communicate(timeout=60)
+    said = json.loads(done.stdout)
+    (training,) = [shard for shard in said["shards"] if shard["state"] == "runs"]
+    assert (said["left"], training["job"], training["then"]) == (0, name, "cancelled")
+    assert training["unsaved_steps"] > 3
+    assert training["unsaved_device_seconds"] > 0
+    assert not list(bench.root.rglob("end.json")), "nobody had the time to write one"
+    state = bench.shards()[training["name"]]
+    assert (state["state"], state["failure"]["cls"]) == ("failed", "cancelled")
+    assert claims(bench) == {training["id"]: 1}
 
 
 def test_nothing_to_cancel_asks_nothing(finished: Bench) -> None:

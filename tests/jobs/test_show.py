@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from jobs.choosing import matches, one_shard
+from jobs.main import main
 from jobs.options import DEMO, session
-from jobs.show import _salloc, replay_command, settings
+from jobs.show import _replay, _salloc, replay_command, settings
 from tests.bench import Bench
 from tests.conftest import lock_for
 from xtl.errors import UserError
@@ -126,6 +129,22 @@ def test_code_that_cannot_replay_is_refused(on_slurm: Session) -> None:
     old = SUBMISSION.model_copy(update={"code": "code/older"})
     with pytest.raises(UserError, match=r"code/older: found no xtl\.launch\.replay"):
         replay_command(on_slurm, "a", old, None, None)
+
+
+def test_a_shard_that_nobody_has_submitted_is_refused_by_its_name(on_slurm: Session) -> None:
+    shard = next(iter(on_slurm.plan.shards.values()))
+    with pytest.raises(UserError, match=f"^{re.escape(shard.name)}: found no job"):
+        _replay(on_slurm, shard, None, None, json=False)
+
+
+def test_attempts_are_counted_from_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["xtl", "show", "a", "--replay", "--attempt", "0"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "invalid value for '--attempt'" in capsys.readouterr().err
 
 
 # -- the door ---------------------------------------------------------------------------------

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import time
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from shutil import rmtree
@@ -12,14 +15,18 @@ from shutil import rmtree
 import pytest
 from rich.console import Console
 
-from jobs.options import DEMO, session
-from jobs.overview import View, _data, _goes_on, _head, _moves
-from jobs.table import below, clock, short, table
+from jobs.choosing import one_shard
+from jobs.ids import beginnings
+from jobs.main import main
+from jobs.options import DEMO, print_json, session
+from jobs.overview import View, _data, _goes_on, _head, _moves, drive
+from jobs.prospects import Drive
+from jobs.table import Rows, below, clock, node, short, starting, table
 from tests.bench import Bench
 from tests.conftest import lock_for
-from tests.launch.records import claim, failed
+from tests.launch.records import attempt, claim, failed, finished, stopped
 from xtl.launch.observe import Observation
-from xtl.launch.records import Attempt, ExcludedNode, Heartbeat, Pause
+from xtl.launch.records import Attempt, End, ExcludedNode, Heartbeat, Pause, Submission
 from xtl.launch.session import Session
 from xtl.launch.sight import Sight
 from xtl.launch.states import Evidence, State, StateName, states
@@ -74,13 +81,14 @@ def shown(plan: Plan, evidence: dict[str, Evidence], width: int) -> list[str]:
     """The lines of what is not missing."""
     known = {key: s for key, s in states(plan, evidence).items() if s.name != "missing"}
     console = Console(file=StringIO(), width=width, record=True, highlight=False)
-    console.print(table(plan, known, evidence, width), *below(plan, known, evidence), sep="\n")
+    rows = Rows(plan, known, evidence)
+    console.print(table(rows, width), *below(rows), sep="\n")
     return console.export_text().splitlines()
 
 
 def column(lines: list[str], heading: str) -> str:
     """All that stands in a column whose cells begin below its heading, without spaces."""
-    head = next(line for line in lines if line.startswith("shard"))
+    head = next(line for line in lines if line.startswith("id "))
     start = head.index(heading)
     end = next((m.start() for m in re.finditer(r"\S+", head) if m.start() > start), None)
     rows = lines[1 : next(i for i, line in enumerate(lines) if "wait" in line)]
@@ -120,7 +128,7 @@ def test_a_failed_shard_has_no_time_left(demo_plan: Plan, evidence: dict[str, Ev
 
 def test_a_column_without_anything_in_it_is_left_out(demo_plan: Plan) -> None:
     found = dict.fromkeys(demo_plan.shards, pending("1_0"))
-    assert shown(demo_plan, found, 80)[0].split() == ["shard", "state"]
+    assert shown(demo_plan, found, 80)[0].split() == ["id", "shard", "state"]
 
 
 def test_a_queued_row_takes_no_more_lines_than_its_name(demo_plan: Plan) -> None:
@@ -153,6 +161,37 @@ def test_times_are_narrow(seconds: float, said: str) -> None:
     assert clock(seconds) == said
 
 
+def test_a_row_begins_with_an_id_that_every_verb_takes(
+    demo_plan: Plan, evidence: dict[str, Evidence]
+) -> None:
+    known = states(demo_plan, evidence)
+    for line in shown(demo_plan, evidence, 80):
+        if " running " in line or " failed " in line:
+            beginning = line.split()[0]
+            assert len(beginning) == 4
+            found = demo_plan.shards[one_shard(demo_plan, known, beginning)]
+            assert found.name.startswith(" ".join(line.split()[1:3]))
+
+
+def test_ids_are_told_as_far_as_it_takes_to_tell_them_apart(demo_plan: Plan) -> None:
+    shards = list(demo_plan.shards.values())
+    alike = {"abcdef1": shards[0], "abcdef2": shards[1], "123": shards[2]}
+    assert beginnings(replace(demo_plan, shards=alike)) == {key: key for key in alike}
+    assert {len(each) for each in beginnings(demo_plan).values()} == {4}
+    assert beginnings(replace(demo_plan, locked=False)) == {}
+
+
+def test_what_is_yet_to_be_run_is_on_no_node(
+    demo_plan: Plan, evidence: dict[str, Evidence]
+) -> None:
+    rows = [line for line in shown(demo_plan, evidence, 80) if " queued" in line]
+    assert len(rows) == 3
+    assert not [line for line in rows if "node" in line]
+    again = begun(Sight("alive", "PENDING", node=NODE.format(3)))
+    assert node(State("queued"), again) == node(State("missing"), again) == ""
+    assert node(State("running"), again) == NODE.format(3)
+
+
 # -- below the table --------------------------------------------------------------------------
 def test_why_shards_wait_is_said_once_a_reason(
     demo_plan: Plan, evidence: dict[str, Evidence]
@@ -177,9 +216,50 @@ def test_why_shards_wait_is_said_once_a_reason(
 )
 def test_a_shard_that_waits_says_for_what(plan: Plan, own: Evidence, said: str) -> None:
     shard = next(iter(plan.shards))
-    line = below(plan, {shard: State("queued")}, {shard: own})[0].plain
+    line = below(Rows(plan, {shard: State("queued")}, {shard: own}))[0].plain
     assert line.startswith("1 shard waits for its job")
     assert line.endswith(said)
+
+
+def a_job(plan: Plan, *own: Evidence) -> Observation:
+    """A job that runs, with a shard for each evidence."""
+    keys = list(plan.shards)[: len(own)]
+    submission = Submission(
+        name="a-1-1", sweep="s", cluster="slurm", shards=tuple((key, 1) for key in keys), ranks=1,
+        zero_stage=1, micro_batch=8, mirror="m", commit="", created=1.0,
+    )  # fmt: skip
+    sights = {"a-1-1": running("n", "1_0")}
+    return Observation(dict(zip(keys, own, strict=True)), [submission], [], sights)
+
+
+WAITS = Evidence(waiting=True, sight=running("n", "1_0"))
+
+
+def test_a_shard_whose_job_has_just_begun_waits_behind_nobody(plan: Plan) -> None:
+    look = a_job(plan, WAITS, WAITS)
+    first, second = look.evidence
+    assert starting(look) == {first}
+    known = {first: State("queued"), second: State("queued")}
+    rows = Rows(plan, known, look.evidence, starting(look))
+    lines = [line.plain for line in below(rows)]
+    assert "1 shard waits for its job, which has begun and is starting it" in lines
+    assert "1 shard waits in turn, behind others of a job that runs" in lines
+    console = Console(file=StringIO(), width=80, record=True)
+    console.print(table(rows, 80))
+    words = console.export_text()
+    assert (words.count("starting"), words.count("in turn")) == (1, 1)
+
+
+@pytest.mark.parametrize("end", [None, stopped(3)])
+def test_behind_one_that_its_job_has_in_hand_nothing_starts(plan: Plan, end: End | None) -> None:
+    in_hand = Evidence(attempts=(attempt(1, end),), job="alive", sight=running("n", "1_0"))
+    assert starting(a_job(plan, in_hand, WAITS)) == frozenset()
+
+
+def test_between_two_shards_of_a_job_the_next_one_starts(plan: Plan) -> None:
+    over = Evidence(attempts=(attempt(1, finished()),), job="alive", sight=running("n", "1_0"))
+    look = a_job(plan, over, WAITS)
+    assert starting(look) == {list(look.evidence)[1]}
 
 
 # -- who goes on ------------------------------------------------------------------------------
@@ -221,6 +301,18 @@ def test_a_launcher_that_leads_is_enough(on_slurm: Session) -> None:
     lease = {"host": "another", "pid": 1, "started": 0.0, "time": time.time()}
     (on_slurm.store.root / "launcher.json").write_text(json.dumps(lease))
     assert _goes_on(on_slurm, {"a": State("missing")}, None) == ""
+
+
+def test_who_leads_is_who_takes_the_next_step(
+    on_slurm: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.overview.unattended", lambda _: JOB)
+    pause = Pause(cause="storage", line="no space left", since=1.0)
+    on_slurm.store.pauses.begin(pause)
+    assert drive(on_slurm) == Drive(job=JOB, pause=pause)
+    lease = {"host": "another", "pid": 1, "started": 0.0, "time": time.time()}
+    (on_slurm.store.root / "launcher.json").write_text(json.dumps(lease))
+    assert drive(on_slurm) == Drive(led=True, pause=pause)
 
 
 def test_of_a_sweep_that_never_began_nobody_is_missed(on_slurm: Session) -> None:
@@ -281,8 +373,45 @@ def test_who_goes_on_is_asked_as_seldom_as_slurm_is(
     on_slurm: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Session] = []
-    monkeypatch.setattr("jobs.overview._unattended", asked.append)
+    monkeypatch.setattr("jobs.overview.unattended", asked.append)
     view = View(on_slurm, every=False, failed=False)
     for _ in range(3):
         view.picture(80)
     assert len(asked) == 1
+
+
+# -- what is asked for ------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--lines", "5"], "status: found --lines alone, expected --logs SHARD beside it"),
+        (["--attempt", "1", "--why", "a"], "status: found --attempt alone, expected --logs SHARD"),
+        (["--logs", "a", "--attempt", "0"], "invalid value for '--attempt'"),
+    ],
+)
+def test_an_option_without_its_use_is_refused_in_a_line(
+    words: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["xtl", "status", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    found = capsys.readouterr()
+    assert (ended.value.code, found.out, found.err.count("\n")) == (2, "", 1)
+    assert said in found.err
+
+
+def test_json_has_no_number_that_json_lacks(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"loss": [(1, float("nan"))], "least": float("inf"), "last": -float("inf")})
+    found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert found == {"loss": [[1, "NaN"]], "least": "Infinity", "last": "-Infinity"}
+
+
+def test_status_waits_for_no_import_that_it_does_not_need() -> None:
+    """Each of these would be a good part of the second in which it answers."""
+    program = (
+        "import sys; from jobs.main import make_app; make_app(['status']); "
+        "print([name for name in ('submitit', 'asyncio', 'ssl', 'jinja2', 'jobs.score') "
+        "if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from tests.bench import Bench, until
+from tests.slurm.sweeps import edit_manifest
 from xtl.launch.local import SUBMISSION_VARIABLE
 from xtl.launch.records import Result
 
@@ -118,14 +119,16 @@ def test_a_dry_run_writes_and_submits_nothing(prepared: Bench) -> None:
 
 
 def test_after_the_launcher_was_killed_the_next_one_adopts_and_completes(fresh: Bench) -> None:
+    edit_manifest(fresh, sizes=[64])
+    planned = len(_planned(fresh))
     launcher = fresh.start("sweep")
     until(lambda: fresh.attempts() > 0)
     launcher.kill()
     launcher.wait()
     assert _ranks(fresh), "the job outlives its launcher"
     fresh.sweep()
-    assert len(fresh.results()) == 9
-    assert fresh.attempts() == 9, "nothing ran twice"
+    assert len(fresh.results()) == planned
+    assert fresh.attempts() == planned, "nothing ran twice"
 
 
 def test_two_launchers_at_once_run_no_shard_twice(trivial: Bench) -> None:
@@ -135,18 +138,21 @@ def test_two_launchers_at_once_run_no_shard_twice(trivial: Bench) -> None:
 
 
 def test_after_a_rank_was_killed_the_shard_is_tried_again(fresh: Bench) -> None:
+    edit_manifest(fresh, sizes=[0], retrieval=[])
     launcher = fresh.start("sweep")
-    until(lambda: fresh.attempts() > 1)
+    until(lambda: fresh.attempts() > 0)
     _ranks(fresh)[-1].send_signal(signal.SIGKILL)
     output, _ = launcher.communicate()
     assert launcher.returncode == 0, output
     assert "to be tried again" in output
-    assert fresh.attempts() > 9
-    assert len(fresh.results()) == 9
+    assert "ended by signal 9" in output, "and no lost connection, which it is to the other rank"
+    assert fresh.attempts() > len(fresh.results())
     assert {shard["state"] for shard in fresh.shards().values()} == {"done"}
 
 
+@pytest.mark.long  # test_cancel stops one and resumes it, a fault preempts one
 def test_a_shard_that_was_stopped_goes_on_from_its_last_checkpoint(fresh: Bench) -> None:
+    edit_manifest(fresh, sizes=[0], retrieval=[])
     launcher = fresh.start("sweep")
     name = "0 s1 → lookup-qa"
     shard = {found["name"]: found["id"] for found in _planned(fresh)}[name]

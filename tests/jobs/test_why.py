@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import shlex
 import time
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -12,12 +14,16 @@ from rich.console import Console
 from rich.text import Text
 
 from jobs import tails, why
+from jobs.ids import beginnings
+from jobs.prospects import Drive, prospect
 from jobs.spark import sparkline
+from jobs.tries import history
 from jobs.watching import Picture, watch
-from tests.launch.records import attempt, claim, failed, finished, stopped
+from tests.launch.records import attempt, claim, failed, finished, result, stopped
 from tests.tracking.conftest import empty_home
+from xtl.launch.logs import innermost_frame
 from xtl.launch.logs import tails as ends_of_logs
-from xtl.launch.records import Attempt, End, Failure, Heartbeat, Submission
+from xtl.launch.records import Attempt, End, Failure, FailureClass, Heartbeat, Pause, Submission
 from xtl.launch.sight import Sight
 from xtl.launch.states import Evidence, State, states
 from xtl.launch.store import Store
@@ -33,6 +39,9 @@ ROOT_LINE = Failure(
     facts=("Slurm: FAILED, exit 1:0",),
 )  # fmt: skip
 ECHO = Failure(cls="communication", line="connection closed by peer", rank=0)
+
+
+NOBODY = Drive()
 
 
 @pytest.fixture
@@ -53,14 +62,19 @@ def evidence() -> Evidence:
 def shown(store: Store, shard: Shard, plan: Plan, own: Evidence, width: int = 80) -> str:
     said = StringIO()
     console = Console(file=said, width=width, highlight=False)
-    why.show(console, store, shard, states(plan, {shard.id: own})[shard.id], own)
+    story(store, shard, plan, own).show(console)
     return said.getvalue()
+
+
+def story(store: Store, shard: Shard, plan: Plan, own: Evidence, by: Drive = NOBODY) -> why.Story:
+    """Of a sweep of which nothing else has been run, or will be."""
+    return why.tell(store, plan, shard.id, states(plan, {shard.id: own}), own, by)
 
 
 def test_why_tells_the_root_line_and_every_voice(
     tmp_path: Path, shard: Shard, plan: Plan, evidence: Evidence
 ) -> None:
-    text = shown(Store(tmp_path), shard, plan, evidence)
+    text = shown(Store(tmp_path), shard, plan, evidence).partition("\nnext\n")[0]
     assert max(map(len, text.splitlines())) <= 80
     head, _, voices = text.partition("\nevidence\n")
     assert head.splitlines()[0] == shard.name
@@ -72,7 +86,7 @@ def test_why_tells_the_root_line_and_every_voice(
     assert "Slurm: FAILED, exit 1:0" in voices
     assert "the scheduler now: job 812_4: FAILED" in voices
     assert "node: n-3" in voices
-    assert "last heartbeat 3m ago: step 64 of 128, loss 3.5" in voices
+    assert "last heartbeat 3m ago: step 64 of 128, loss 3.5 of its last" in voices
 
 
 def test_why_says_what_will_be_done(
@@ -84,14 +98,24 @@ def test_why_says_what_will_be_done(
     assert f"then: {state.outlook}" in text
 
 
-def test_every_attempt_is_a_line(
+def test_why_every_attempt_ended_is_told_whole_and_where_that_stands(
     tmp_path: Path, shard: Shard, plan: Plan, evidence: Evidence
 ) -> None:
-    lines = shown(Store(tmp_path), shard, plan, evidence).partition("\nattempts\n")[2].splitlines()
-    assert len(lines) == 2
+    store, words = Store(tmp_path), " ".join(["the", "connection", "was", "lost,"] * 9)
+    place = "submissions/a/submitit/6_0_log.err:7"
+    early = Failure(cls="communication", line=words, file=place)
+    failed_so = End(status="failed", failure=early, finished=200.0)
+    first = attempt(1, failed_so)
+    own = replace(evidence, attempts=(first, evidence.attempts[1]))
+    text = shown(store, shard, plan, own)
+    assert "…" not in text
+    lines = text.partition("\nattempts\n")[2].partition("\n\n")[0].splitlines()
     assert lines[0].split()[0] == "1"
-    assert "micro-batch 8  40 steps  preempted: asked to stop" in lines[0]
-    assert "code: KeyError" in lines[1]
+    assert lines[0].endswith("micro-batch 8  0 steps  communication")
+    last = lines.index(f"     {place}")
+    assert " ".join(" ".join(lines[1:last]).split()) == words
+    assert all(line.split()[-1] in words.split() for line in lines[1:last]), "wrapped at words"
+    assert [line.split()[-1] for line in lines[last + 1 :]] == ["code", "'answers'", ROOT_LINE.file]
 
 
 @pytest.mark.parametrize(
@@ -102,8 +126,94 @@ def test_an_attempt_that_did_not_fail_says_how_it_is(
     state: str, end: End | None, ended: str, tmp_path: Path
 ) -> None:
     own = Evidence(attempts=(attempt(1, end),))
-    found = why.history(Store(tmp_path), "a", own, State(state))  # type: ignore[arg-type]
+    found = history(Store(tmp_path), "a", own, State(state))  # type: ignore[arg-type]
     assert [(entry.ended, entry.cls) for entry in found] == [(ended, "")]
+
+
+# -- what becomes of it -----------------------------------------------------------------------
+REPEATED = Pause(cause="repeated", line="KeyError: x", shards={"a": 1, "b": 1}, since=1.0)
+FULL = Pause(cause="storage", line="no space left on device", since=1.0)
+JOB = Sight("alive", "PENDING", job="900")
+MISSING = Evidence()
+TO_RETRY = Evidence(attempts=(attempt(1, failed("communication")),), job="gone")
+PARDONED = Evidence(attempts=(attempt(2, failed("code")),), job="gone", pardoned=2)
+
+
+@pytest.mark.parametrize(
+    ("own", "by", "said"),
+    [
+        (MISSING, NOBODY, "nobody submits it: `make sweep` goes on"),
+        (MISSING, Drive(led=True), "submitted by the launcher that runs, in its turn"),
+        (MISSING, Drive(job=JOB), "submitted by job 900, which goes on by itself, in its turn"),
+        (MISSING, Drive(job=Sight(asked=False)), "Slurm does not answer"),
+        (MISSING, Drive(led=True, pause=REPEATED), "not submitted, as the sweep is stopped: 2 sh"),
+        (MISSING, Drive(pause=REPEATED), "not submitted, as the sweep is stopped: 2 shards"),
+        (MISSING, Drive(led=True, pause=FULL), "not submitted, as the sweep is paused, and goes"),
+        (MISSING, Drive(pause=FULL), "nobody submits it"),
+        (PARDONED, NOBODY, "nobody submits it: `make sweep` goes on"),
+        (TO_RETRY, NOBODY, "(1 of 2 further tries); but nobody submits it: `make sweep` goes on"),
+        (TO_RETRY, Drive(led=True), "tried again by itself (1 of 2 further tries)"),
+        (TO_RETRY, Drive(pause=REPEATED), "; the sweep is stopped: 2 shards failed alike"),
+    ],
+)
+def test_what_will_be_done_is_told_by_who_is_there_to_do_it(
+    own: Evidence, by: Drive, said: str, plan: Plan
+) -> None:
+    shard = next(entry for entry in plan.shards.values() if not entry.parents)
+    words = prospect(plan, shard.id, states(plan, {shard.id: own}), by)
+    assert said in words
+    assert by.is_there or by.pause or words.endswith("goes on")
+
+
+def test_what_waits_for_its_parent_says_so(plan: Plan) -> None:
+    shard = next(entry for entry in plan.shards.values() if entry.parents)
+    parent = plan.shards[shard.parents[0]].name
+    words = prospect(plan, shard.id, states(plan, {}), Drive(led=True))
+    assert words == f"submitted by the launcher that runs, after {parent}"
+
+
+def test_what_was_resubmitted_since_is_no_news(
+    tmp_path: Path, plan: Plan, evidence: Evidence
+) -> None:
+    shard = next(entry for entry in plan.shards.values() if not entry.parents)
+    text = shown(Store(tmp_path), shard, plan, replace(evidence, pardoned=2))
+    assert text.splitlines()[2:4] == ["missing", "then: nobody submits it: `make sweep` goes on"]
+    assert "evidence of attempt 2: resubmitted since, it no longer counts" in text
+    assert "resubmit --" not in text
+
+
+@pytest.mark.parametrize(
+    ("cls", "verbs"),
+    [
+        ("code", ["status --logs", "show --replay", "resubmit --shard --with"]),
+        ("configuration", ["status --logs", "show --replay", "resubmit --shard"]),
+        ("diverged", ["status --logs", "show --replay"]),
+        ("communication", ["status --logs", "show --replay", "sweep"]),
+    ],
+)
+def test_it_ends_with_commands_that_say_what_to_do_next(
+    cls: FailureClass, verbs: list[str], tmp_path: Path, shard: Shard, plan: Plan
+) -> None:
+    own = Evidence(attempts=(attempt(1, failed(cls)),), job="gone")
+    done = Evidence(result=result(shard.parents[0]), artifact="d") if shard.parents else Evidence()
+    evidence = {shard.id: own} | dict.fromkeys(shard.parents, done)
+    told = why.tell(Store(tmp_path / "a b"), plan, shard.id, states(plan, evidence), own, NOBODY)
+    commands = [shlex.split(step.command) for step in told.steps]
+    assert all(words[0] == "xtl" and f"{tmp_path}/a b" in words for words in commands)
+    said = [" ".join([words[1], *(w for w in words[2:] if w[:2] == "--")]) for words in commands]
+    assert [entry.replace(" --root", "") for entry in said] == verbs
+    short = beginnings(plan)[shard.id]
+    assert all(short in words for words in commands if words[1] != "sweep")
+
+
+def test_a_job_that_has_gone_on_to_other_shards_is_none_of_its_own(
+    tmp_path: Path, shard: Shard, plan: Plan
+) -> None:
+    sight = Sight("alive", "RUNNING", node="n-1")
+    own = Evidence(attempts=(attempt(1, failed("code")),), job="alive", sight=sight)
+    assert "the scheduler now" not in shown(Store(tmp_path), shard, plan, own)
+    begun = replace(own, attempts=(attempt(1),))
+    assert "the scheduler now: RUNNING" in shown(Store(tmp_path), shard, plan, begun)
 
 
 # -- the loss ---------------------------------------------------------------------------------
@@ -126,6 +236,7 @@ def test_the_loss_is_read_of_all_attempts_of_the_shard(
     assert read_losses(tmp_path, shard.id) == [(1, 5.0), (2, 4.0), (3, 2.0), (4, 3.0)]
     text = shown(Store(tmp_path), shard, plan, Evidence(attempts=(attempt(1, finished()),)))
     assert "█▆▁▃" in text
+    assert "loss of single updates" in text
     assert "first 5, last 3 (step 4), least 2 (step 3)" in text
 
 
@@ -186,6 +297,39 @@ def test_a_page_around_the_root_line(logged: Store) -> None:
     said = StringIO()
     tails.show(Console(file=said, width=80, highlight=False), logged, [], found)
     assert ">     5 line 5 of 1" in said.getvalue()
+
+
+def test_the_frame_that_raised_stands_beside_the_root_line(
+    logged: Store, shard: Shard, plan: Plan
+) -> None:
+    frame = 'File "{}/code/abc/xtl/tasks/span.py", line 7, in look'
+    lines = [
+        "steps:  10%\rsteps: 100%",
+        "Traceback (most recent call last):",
+        '  File "/usr/lib/python3.11/runpy.py", line 1, in main',
+        f"  {frame.format(logged.root.resolve())}",
+        "    return rows['answers']",
+        "           ~~~~^^^^^^^^^^^",
+        "KeyError: 'answers'",
+        "later",
+    ]
+    where = "submissions/a-1-1/submitit/7_1_log.err"
+    (logged.root / where).write_text("\n".join(lines))
+    failure = ROOT_LINE.model_copy(update={"file": f"{where}:7"})
+    end = End(status="failed", failure=failure, finished=200.0)
+    own = Evidence(attempts=(attempt(1, end),), job="gone")
+    found = story(logged, shard, plan, own)
+    assert found.data()["frame"] == 'File "code/abc/xtl/tasks/span.py", line 7, in look'
+    head = shown(logged, shard, plan, own).splitlines()
+    place = head.index("  KeyError: 'answers'")
+    assert head[place + 1 : place + 3] == [f"  {found.data()['frame']}", f"  {failure.file}"]
+    assert found.page
+    assert found.page.lines[0] == "steps: 100%", "as lines are numbered in evidence"
+
+
+@pytest.mark.parametrize("lines", [["KeyError: 'a'"], ["oh", '  File "a"', "E"], []])
+def test_what_ends_no_traceback_has_no_frame(lines: list[str]) -> None:
+    assert innermost_frame(lines) == ""
 
 
 @pytest.mark.parametrize("file", ["", "rank 1 of a local job", "nowhere.err:5"])

@@ -3,13 +3,19 @@ the folder that keeps that word."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
-from tests.launch.records import attempt, claim, stopped
+import pytest
+
+from tests.launch.records import attempt, claim, finished, result, stopped
 from xtl.launch.cancelling import at_stake, carry_out, what_to_cancel
 from xtl.launch.observe import Observation, observe, settle
-from xtl.launch.records import Attempt, End, Heartbeat, Submission
+from xtl.launch.records import Attempt, End, Failure, Heartbeat, Submission
 from xtl.launch.sight import Sight
+from xtl.launch.slurm.client import Client
+from xtl.launch.slurm.queue import sights
+from xtl.launch.slurm.rows import parse_queue
 from xtl.launch.states import Evidence, State, states
 from xtl.launch.store import Store
 from xtl.sweep.plan import Plan
@@ -126,3 +132,123 @@ def test_of_a_job_that_ran_what_was_not_meant_goes_on(plan: Plan, tmp_path: Path
     last = found[second].failure
     assert last is None or last.cls == "cancelled"
     assert Store(tmp_path).false_starts(second)[0].cls == "cancelled"
+
+
+def chain(plan: Plan) -> tuple[str, str, str]:
+    """An intermediate training, a target that starts from it, and its evaluation."""
+    target = next(s for s in plan.shards.values() if s.stage == "target" and s.parents)
+    child = next(s for s in plan.shards.values() if target.id in s.parents)
+    return target.parents[0], target.id, child.id
+
+
+def test_what_comes_of_the_cancelled_is_blocked_and_does_not_come_back(plan: Plan) -> None:
+    first, second, third = chain(plan)
+    stranger = next(key for key, shard in plan.shards.items() if not shard.parents and key != first)
+    members = (first, second, third, stranger)
+    found = what_to_cancel(
+        plan, known(plan, members), seen(plan, submission(*members)), [first], led=False
+    )
+    assert found.others == [second, third, stranger]
+    assert found.returning == [stranger]
+    assert {second, third} <= set(found.blocked), "at any depth"
+    assert stranger not in found.blocked
+
+
+def test_what_runs_in_a_job_of_its_own_is_not_blocked_by_its_parent(plan: Plan) -> None:
+    first, second, third = chain(plan)
+    states_ = known(plan, (first,)) | {second: State("running"), third: State("done")}
+    found = what_to_cancel(plan, states_, seen(plan, submission(first)), [first], led=False)
+    assert not {second, third} & set(found.blocked)
+
+
+def test_a_child_whose_parent_comes_back_is_cancelled_by_itself(plan: Plan) -> None:
+    """Its parent only shares a job with another that was meant."""
+    first, second, _ = chain(plan)
+    stranger = next(key for key, shard in plan.shards.items() if not shard.parents and key != first)
+    observation = seen(plan, submission(first, stranger))
+    states_ = known(plan, (first, stranger))
+    found = what_to_cancel(plan, states_, observation, [second, stranger], led=True)
+    assert (found.meant, found.returning) == ([stranger, second], [first])
+
+
+def stale(store: Store, plan: Plan) -> tuple[str, str]:
+    """A target whose parent has handed over another model since."""
+    parent, child, _ = chain(plan)
+    for key, digest, parents in ((parent, "new", {}), (child, "d", {parent: "old"})):
+        store.write_shard(plan.shards[key])
+        store.claim(claim(key, 1))
+        store.end_attempt(key, 1, finished())
+        store.write_result(result(key, digest, parents))
+    return parent, child
+
+
+def of_folder(store: Store, plan: Plan, **sights: Sight) -> tuple[Observation, dict[str, State]]:
+    look = observe(store, plan, lambda asked: {job.name: sights[job.name] for job in asked}, 9.0)
+    return look, states(plan, look.evidence)
+
+
+def test_a_stale_shard_that_has_no_job_yet_is_cancelled(plan: Plan, tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    _, child = stale(store, plan)
+    look, states_ = of_folder(store, plan)
+    assert states_[child].name == "stale"
+    doomed = what_to_cancel(plan, states_, look, [child], led=True)
+    assert doomed.unsent == (child,)
+    carry_out(store, doomed, client=None)
+    look, states_ = of_folder(store, plan)
+    failure = states_[child].failure
+    assert failure
+    assert (states_[child].name, failure.cls, states_[child].retry) == (
+        "failed", "cancelled", False
+    )  # fmt: skip
+    store.pardon(child, time.time())
+    assert of_folder(store, plan)[1][child].name == "stale", "a person has said so"
+
+
+@pytest.mark.parametrize("by", ["xtl cancel", "scancel"])
+def test_a_stale_shard_that_waits_in_a_queue_is_cancelled(
+    plan: Plan, tmp_path: Path, by: str
+) -> None:
+    store = Store(tmp_path)
+    _, child = stale(store, plan)
+    job = submission(child).model_copy(update={"shards": ((child, 2),)})
+    store.submissions.write(job)
+    look, states_ = of_folder(store, plan, one=Sight("alive", "PENDING", job="7_0"))
+    assert states_[child].name == "queued"
+    if by == "xtl cancel":
+        carry_out(store, what_to_cancel(plan, states_, look, [child], led=False), client=None)
+    over = Sight("gone", "CANCELLED", failure=Failure(cls="cancelled", line="by hand"), job="7_0")
+    settle(store, of_folder(store, plan, one=over)[0])
+    failure = of_folder(store, plan)[1][child].failure
+    assert failure
+    assert failure.cls == "cancelled"
+
+
+def test_a_job_that_slurm_or_its_owner_holds_is_cancelled_at_once_and_for_good(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no ranks that could be asked to save."""
+    told = tmp_path / "told"
+    (tmp_path / "bin").mkdir()
+    scancel = tmp_path / "bin" / "scancel"
+    scancel.write_text(f'#!/bin/sh\necho "$@" >> {told}\n')
+    scancel.chmod(0o755)
+    monkeypatch.setenv("PATH", str(scancel.parent), prepend=":")
+    store, (first, *_) = Store(tmp_path / "sweep"), plan.shards
+    store.write_shard(plan.shards[first])
+    store.submissions.write(submission(first))
+    for reason in ("JobHeldUser", "launch failed requeued held"):
+        rows = parse_queue(f"25|0|rec-plug|PENDING||N/A|N/A|{reason}", 0.0)
+        ((_, held),) = sights(rows, None).items()
+        assert (held.liveness, held.stuck, held.job) == ("alive", True, "25_0")
+        look, states_ = of_folder(store, plan, one=held)
+        doomed = what_to_cancel(plan, states_, look, [first], led=False)
+        assert [job.runs for job in doomed.jobs] == [False]
+        carry_out(store, doomed, Client())
+    assert told.read_text() == "25_0\n25_0\n", "no signal alone, which would find nobody"
+    rows = parse_queue("25|0|rec-plug|CANCELLED||N/A|N/A|JobHeldUser", 0.0)
+    ((_, over),) = sights(rows, None).items()
+    settle(store, of_folder(store, plan, one=over)[0])
+    failure = of_folder(store, plan)[1][first].failure
+    assert failure
+    assert (failure.cls, failure.line) == ("cancelled", "a person cancelled it while it waited")

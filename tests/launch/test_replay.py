@@ -152,9 +152,15 @@ def test_an_attempt_that_never_was_is_refused(store: Store) -> None:
         original(store, only(store), 3)
 
 
-def test_a_shard_that_was_never_submitted_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="found no job that was to run it"):
+def test_a_shard_that_was_never_submitted_is_refused_by_its_name(tmp_path: Path, plan: Any) -> None:
+    with pytest.raises(UserError, match=r"^a: found no job that was to run it"):
         original(Store(tmp_path), "a")
+    shard = next(iter(plan.shards.values()))
+    kept = Store(tmp_path / "sweep")
+    kept.write_shard(shard)
+    with pytest.raises(UserError) as caught:
+        prepare(kept.root, shard.id, tmp_path / "own")
+    assert str(caught.value).startswith(f"{shard.name}: found no job")
 
 
 def test_the_attempt_is_laid_out_in_a_folder_of_its_own(store: Store, tmp_path: Path) -> None:

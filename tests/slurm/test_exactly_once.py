@@ -1,4 +1,4 @@
-"""Every shard exactly once, whatever becomes of launchers meanwhile.
+"""Every shard exactly once, whatever becomes of launchers and of Slurm's daemons meanwhile.
 
 The shards' own work is trivial here (checkouts.py), so that there is time for many of them.
 """
@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 
 from slurm.testbed import Testbed
-from tests.bench import Bench
-from tests.slurm.checkouts import DYING, LEASE, SBATCH, make_trivial
-from tests.slurm.sweeps import claims, edit_manifest, on
+from tests.bench import Bench, until
+from tests.slurm.arrays import many_jobs
+from tests.slurm.checkouts import DYING, EXECUTION, FALLING, LEASE, SBATCH, make_trivial
+from tests.slurm.conftest import MakeTestbed
+from tests.slurm.sweeps import claims, edit_manifest, ended_well, jobs, on
 
 SEED = 20
 
@@ -80,3 +82,36 @@ def test_two_launchers_at_once_that_do_not_heed_one_another(
     launchers = [bench.start("sweep"), bench.start("sweep")]
     assert [launcher.wait() for launcher in launchers] == [0, 0]
     assert_each_ran_once(bench)
+
+
+def test_slurmctld_restarted_while_jobs_run_and_wait(
+    breakable: Testbed, prepared: Bench, tmp_path: Path
+) -> None:
+    bench = many_jobs(breakable, prepared, tmp_path, 6)
+    all_at_once = {"poll_seconds": 1, "policy": {"canary": False}, "limits": {"at_once": 2}}
+    bench = on(breakable, bench, **all_at_once)
+    launcher = bench.start("sweep")
+    until(lambda: bool(claims(bench)))
+    breakable.stop_controller()
+    assert len(bench.results()) < 12, "it was met on its way"
+    breakable.start_controller()
+    until(lambda: len(bench.results()) == 12)
+    launcher.kill()  # of jobs that ended meanwhile, it would wait a minute for Slurm's word
+    launcher.wait()
+    assert_each_ran_once(bench)
+    assert len(jobs(bench)) == 1
+
+
+def test_without_accounting_the_queue_and_the_files_are_enough(
+    make_testbed: MakeTestbed, prepared: Bench, tmp_path: Path
+) -> None:
+    """There is no slurmdbd, so no sacct; the rank that runs the first shard is killed."""
+    planted = {"launch/execution": EXECUTION + FALLING}
+    bench = trivial(make_testbed(nodes=2, accounting=False), prepared, tmp_path, planted)
+    edit_manifest(bench, sizes=[0], replicates=[1, 2])
+    bench.sweep()
+    shards = bench.shards()
+    assert {shard["state"] for shard in shards.values()} == {"done"}
+    assert sorted(claims(bench).values()) == [1] * (len(shards) - 1) + [2]
+    assert ended_well(bench) == dict.fromkeys(claims(bench), 1)
+    assert len(jobs(bench)) > 1

@@ -1,11 +1,11 @@
 """The soak: sixty short shards, and for ten minutes a fault every few seconds.
 
-`XTL_SOAK_SECONDS` makes it shorter, `XTL_SOAK_SEED` other faults.
+`XTL_SOAK_SECONDS` makes it shorter, with fewer shards, `XTL_SOAK_SEED` other faults. It ends with a
+table of the faults that were made.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
@@ -23,8 +23,7 @@ import pytest
 from slurm.testbed import Testbed
 from slurm.testbed.nodes import Node
 from tests.bench import Bench
-from tests.slurm.faults.scene import outcomes, ranks_of
-from tests.slurm.sweeps import claims, edit_manifest, on
+from tests.slurm.sweeps import claims, edit_manifest, ended_well, on, outcomes, ranks_of
 
 SECONDS = float(os.environ.get("XTL_SOAK_SECONDS", "600"))
 SEED = int(os.environ.get("XTL_SOAK_SEED", "7"))
@@ -32,12 +31,17 @@ REST_S = (2.0, 8.0)  # between two faults
 AWAY_S = (1.0, 12.0)  # that a node, or a daemon, is gone
 CHAINS = max(3, round(30 * SECONDS / 600))  # of a training and its evaluation each
 SETTLED_S = 900.0
+CLAIMS = "*/attempts/*/claim.json"
 
 PROFILE = {
     "memory_per_rank_gib": 1,
     "limits": {"at_once": 4},
     # Ten minutes of these are more than a cluster does to a shard in its life.
-    "policy": {"retries": {"unknown": 50, "node": 50, "communication": 50}, "same_failure": None},
+    "policy": {
+        "retries": {"unknown": 50, "node": 50, "communication": 50},
+        "stalls": {"preempted": 50, "time-limit": 50},
+        "same_failure": None,
+    },
 }
 
 
@@ -48,29 +52,46 @@ class Soak:
     testbed: Testbed
     bench: Bench
     chance: random.Random
-    made: Counter[str] = field(default_factory=Counter)
+    made: list[str] = field(default_factory=list)  # kinds of fault, one after the other
+    busy: dict[str, set[str]] = field(default_factory=dict)  # shards at work then, by kind
     launcher: subprocess.Popen[bytes] | None = None
 
+    @property
+    def kinds(self) -> dict[str, Callable[[], bool]]:
+        """Each says whether there was anything to do it to."""
+        return {
+            "a rank is killed": self.kill_rank,
+            "a job gets SIGTERM": lambda: self._to_a_job("scancel", "--signal=TERM"),
+            "a job gets SIGKILL": lambda: self._to_a_job("scancel", "--signal=KILL"),
+            "a job gets SIGUSR2": lambda: self._to_a_job("scancel", "--signal=USR2"),
+            "a job is requeued": lambda: self._to_a_job("scontrol", "requeue"),
+            "a node loses power": lambda: self._without(Node.power_off, Node.boot),
+            "a node is unplugged": lambda: self._without(unplug, Node.plug),
+            "slurmctld is restarted": self.controller,
+            "slurmdbd is restarted": self.accounting,
+            "the launcher is killed": self.kill_launcher,
+        }
+
     def run(self, seconds: float) -> None:
-        """Faults at random; in between somebody starts a launcher where there is none."""
-        acts = [
-            self.kill_rank,
-            self.signal_job,
-            self.requeue_job,
-            self.power,
-            self.cable,
-            self.controller,
-            self.accounting,
-            self.kill_launcher,
-        ]
-        end = time.monotonic() + seconds
+        """Faults of all kinds, in another order each time round; in between somebody starts a
+        launcher where there is none."""
+        end, due = time.monotonic() + seconds, list[str]()
         self.launch()
         while time.monotonic() < end:
             time.sleep(self.chance.uniform(*REST_S))
-            act = self.chance.choice(acts)
-            if act():
-                self.made[act.__name__] += 1
+            due = due or self.chance.sample(list(self.kinds), len(self.kinds))
+            self._make_the_first_of(due)
             self.launch()
+
+    def _make_the_first_of(self, due: list[str]) -> None:
+        """That can be made now: it is due no more."""
+        for kind in list(due):
+            busy = under_way(self.bench)
+            if self.kinds[kind]():
+                due.remove(kind)
+                self.made.append(kind)
+                self.busy.setdefault(kind, set()).update(busy)
+                return
 
     def launch(self) -> None:
         """As a person, or a line of crontab, does who finds that it has left."""
@@ -104,7 +125,16 @@ class Soak:
             self.launcher.kill()
             self.launcher.wait()
 
-    # -- faults: each says whether there was anything to do it to --------------------------------
+    def table(self) -> str:
+        """The faults that were made, by kind."""
+        times = Counter(self.made)
+        rows = [f"{'fault':<24} {'made':>5}  shards at work then"]
+        rows += [
+            f"{kind:<24} {times[kind]:>5}  {len(self.busy.get(kind, ()))}" for kind in self.kinds
+        ]
+        return "\n".join([*rows, f"{'all':<24} {len(self.made):>5}"])
+
+    # -- faults ----------------------------------------------------------------------------------
     def kill_rank(self) -> bool:
         found = [process for _, process in ranks_of(self.bench.root)]
         with suppress(psutil.NoSuchProcess):
@@ -112,22 +142,9 @@ class Soak:
                 self.chance.choice(found).kill()
         return bool(found)
 
-    def signal_job(self) -> bool:
-        name = self.chance.choice(("TERM", "KILL", "USR2"))
-        return self._to_a_job("scancel", f"--signal={name}")
-
-    def requeue_job(self) -> bool:
-        return self._to_a_job("scontrol", "requeue")
-
     def _to_a_job(self, *command: str) -> bool:
         running = self.testbed.run("squeue", "-h", "--array", "-t", "R", "-o", "%i").split()
         return bool(running) and self.testbed.answers(*command, self.chance.choice(running))
-
-    def power(self) -> bool:
-        return self._without(Node.power_off, Node.boot)
-
-    def cable(self) -> bool:
-        return self._without(lambda node: node.plug(False), Node.plug)
 
     def _without(self, take: Callable[[Node], None], give: Callable[[Node], None]) -> bool:
         node = self.chance.choice(self.testbed.nodes)
@@ -158,13 +175,22 @@ class Soak:
         time.sleep(self.chance.uniform(*AWAY_S))
 
 
+def unplug(node: Node) -> None:
+    node.plug(False)
+
+
+def under_way(bench: Bench) -> set[str]:
+    """Shards with an attempt that has not ended: at work, or cut off and not yet begun again."""
+    latest = {path.parts[-3]: path for path in sorted((bench.root / "shards").glob(CLAIMS))}
+    return {shard for shard, path in latest.items() if not path.with_name("end.json").exists()}
+
+
 @pytest.mark.long
 @pytest.mark.timeout(5400)
 def test_whatever_is_done_to_a_sweep_its_results_are_those_of_a_quiet_run(
     breakable: Testbed,
     prepared: Bench,
     tmp_path: Path,
-    record_property: Callable[[str, object], None],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     quiet = prepared.copy(tmp_path / "quiet")
@@ -177,23 +203,18 @@ def test_whatever_is_done_to_a_sweep_its_results_are_those_of_a_quiet_run(
         soak.settle()
     finally:
         soak.close()
-        summary = {
-            "faults": dict(soak.made),
-            "shards": len(bench.results()),
-            "attempts": sum(claims(bench).values()),
-            "seconds": round(time.monotonic() - began),
-        }
-        record_property("summary", summary)
         with capsys.disabled():
-            print(f"\nsoak: {json.dumps(summary)}")
+            print(f"\n{soak.table()}\n{summary(bench, quiet)} ({time.monotonic() - began:.0f} s)")
     assert outcomes(bench) == outcomes(quiet)
     assert ended_well(bench) == dict.fromkeys(bench.results(), 1)
+    assert len(soak.made) < len(soak.kinds) or set(soak.made) == set(soak.kinds)
 
 
-def ended_well(bench: Bench) -> dict[str, int]:
-    """How many attempts at each shard came to a result."""
-    ends = [
-        (path.parts[-4], json.loads(path.read_text(encoding="utf-8"))["status"])
-        for path in (bench.root / "shards").glob("*/attempts/*/end.json")
-    ]
-    return dict(Counter(shard for shard, status in ends if status == "done"))
+def summary(bench: Bench, quiet: Bench) -> str:
+    ours, theirs, tries = outcomes(bench), outcomes(quiet), claims(bench)
+    equal = sum(ours.get(shard) == found for shard, found in theirs.items())
+    again = sum(count > 1 for count in tries.values())
+    return (
+        f"{again} of {len(theirs)} shards were begun again, {sum(tries.values())} attempts in all; "
+        f"{equal} of {len(theirs)} equal, bit for bit, to a quiet run's"
+    )

@@ -202,4 +202,5 @@ def _stuck(observation: Observation) -> str:
     if not stuck:
         return ""
     jobs = ", ".join(sight.job for sight in stuck[:3]) + (", …" if stuck[3:] else "")
-    return f"{len(stuck)} jobs will not start by themselves ({jobs}): {stuck[0].reason}"
+    will = "jobs will not start by themselves" if stuck[1:] else "job will not start by itself"
+    return f"{len(stuck)} {will} ({jobs}): {stuck[0].reason}"

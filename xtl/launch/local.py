@@ -1,7 +1,7 @@
 """This machine as a scheduler: submitit's local executor, behind slots of our own.
 
-What submitit's LocalExecutor lacks for us: a queue, a session of its own for each job (Ctrl-C on
-the launcher must not reach the shards), a limit of more than two minutes, a port for each job.
+What submitit's LocalExecutor lacks for us: a queue, a limit of more than two minutes, a port for
+each job.
 """
 
 from __future__ import annotations
@@ -9,16 +9,13 @@ from __future__ import annotations
 import os
 import shlex
 import socket
-import subprocess
 import sys
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
-import submitit
-from submitit.local.local import LocalExecutor, LocalJob
 
 from xtl.launch.code import environment_for
 from xtl.launch.drafts import Drafts
@@ -29,31 +26,12 @@ from xtl.launch.records import Job, Submission
 from xtl.launch.sight import Sight
 from xtl.launch.store import Store
 
+if TYPE_CHECKING:
+    import submitit
+
 _WEEK_MIN = 7 * 24 * 60
 _SUBMITTING_S = 20.0  # from a submission's file to its process, far below this
 SUBMISSION_VARIABLE = "XTL_SUBMISSION"
-
-
-class OwnSessionExecutor(LocalExecutor):
-    """A LocalExecutor whose controller leads a session of its own and gets extra variables."""
-
-    variables: Mapping[str, str] = {}
-
-    def start(self, command: str) -> LocalJob[Any]:
-        """Run `command` on every rank."""
-        tasks, minutes = self.parameters["tasks_per_node"], self.parameters["timeout_min"]
-        environment = {**os.environ, **self.variables, **controlled(command, tasks, minutes)}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "xtl.launch.controller", str(self.folder)],
-            env=environment,
-            start_new_session=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        return LocalJob(
-            folder=self.folder, job_id=str(process.pid), process=process, tasks=list(range(tasks))
-        )
 
 
 class LocalScheduler:
@@ -82,6 +60,8 @@ class LocalScheduler:
         return submitted
 
     def _start(self, store: Store, submission: Submission) -> None:
+        from xtl.launch.own_session import OwnSessionExecutor  # submitit is slow to import
+
         executor = OwnSessionExecutor(store.submissions.folder(submission.name) / "submitit")
         executor.folder.mkdir(parents=True, exist_ok=True)
         executor.variables = variables(store.root, submission, self.threads)

@@ -128,7 +128,8 @@ def _retried(like: Retried, tries: Tries, policy: Policy, cls: FailureClass) -> 
     budget = policy.retries[like]
     spent = (tries.starts or tries.classes).count(cls)
     if spent > budget:
-        return Outlook(False, f"its {budget} further tries are spent: look, then `xtl resubmit`")
+        further = "further try is" if budget == 1 else f"{budget} further tries are"
+        return Outlook(False, f"its {further} spent: look, then `xtl resubmit`")
     how = ""
     if cls == "host-oom":
         how = f" with {MORE_MEMORY ** host_ooms(tries):.3g} times the memory, where a node has it"

@@ -27,11 +27,13 @@ from xtl.launch.sameness import compare, differs_by
 from xtl.launch.store import Store
 
 _LOOK_S = 1.0
+_ATTEMPT = "as this one ran (default: the one that gave the result, else the latest)"
 
 
-def original(store: Store, shard: str, attempt: int | None = None) -> Submission:
+def original(store: Store, shard: str, attempt: int | None = None, name: str = "") -> Submission:
     """What the job was asked to run that the shard is replayed of: that of `attempt`, by default
-    of the one that gave the result, else the latest. UserError where there is none."""
+    of the one that gave the result, else the latest. UserError, which calls the shard by `name`,
+    where there is none."""
     result, attempts = store.result(shard), store.attempts(shard)
     wanted = attempt or (result.attempt if result else 0)
     claims = [entry.claim for entry in attempts if wanted in (0, entry.claim.attempt)]
@@ -42,7 +44,8 @@ def original(store: Store, shard: str, attempt: int | None = None) -> Submission
     found = store.submissions.find(names[-1]) if names else None
     if found is None:
         raise UserError(
-            f"{shard}: found no job that was to run it, expected one: `xtl sweep` submits it"
+            f"{name or shard}: found no job that was to run it, expected one: `xtl sweep` submits "
+            "it"
         )
     return found
 
@@ -61,7 +64,7 @@ def prepare(root: Path, shard: str, into: Path, attempt: int | None = None) -> R
     artifact is not there.
     """
     kept, own = Store(root), Store(into)
-    asked = original(kept, shard, attempt)
+    asked = original(kept, shard, attempt, _name(kept, shard))
     _require_apart(root, into)
     found = kept.read_shard(shard)
     for parent in found.parents:
@@ -83,6 +86,11 @@ def prepare(root: Path, shard: str, into: Path, attempt: int | None = None) -> R
     own.submissions.write(submission)
     named = str(kept.profile_path) if kept.profile_path.exists() else "local"
     return Replay(kept, own, shard, submission, read_profile(named))
+
+
+def _name(kept: Store, shard: str) -> str:
+    """For people; empty where the sweep's folder does not have the shard."""
+    return kept.read_shard(shard).name if kept.shard(shard).is_dir() else ""
 
 
 def _require_apart(root: Path, into: Path) -> None:
@@ -183,7 +191,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("root", type=Path, help="the sweep's folder; it is only read")
     parser.add_argument("shard", help="the shard's id")
     parser.add_argument("--into", type=Path, help="a new folder (default: a temporary one)")
-    parser.add_argument("--attempt", type=int, help="as this attempt ran (default: the latest)")
+    parser.add_argument("--attempt", type=int, help=_ATTEMPT)
     return parser.parse_args(arguments)
 
 

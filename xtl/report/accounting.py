@@ -156,7 +156,7 @@ def _to_come(books: Books) -> str:
         return ""
     return (
         f"Now {gib(used.bytes)}; it will grow to at most {gib(coming.peak.bytes)}, and hold "
-        f"{gib(coming.final.bytes)} in some {count(coming.final.files)} files and folders in the end."
+        f"{gib(coming.final.bytes)} in some {count(coming.final.files)} files and folders at last."
     )
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from xtl.tracking.mode import is_online, project
 from xtl.tracking.offline import read_folder
 from xtl.tracking.record import RunRecord, merge
-from xtl.tracking.server import read_server
 
 __all__ = ["RunRecord", "merge", "read_runs"]
 
@@ -35,4 +34,6 @@ def read_runs(folder: Path, sweep: str, shards: Collection[str] = ()) -> list[Ru
     local = [record for record in found if record.sweep == sweep or record.shard in wanted]
     if not is_online():
         return local
+    from xtl.tracking.server import read_server  # brings ssl, which is slow to import
+
     return read_server(os.environ.get("WANDB_ENTITY"), project(), sweep) + local

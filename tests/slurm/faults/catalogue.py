@@ -17,8 +17,9 @@ class Fault:
     """`title` and `how` are the table's; `act` is named as the statement that it proves.
 
     `place`: where the sweep runs; `profile`: keys that its profile has; `manifest`: keys that its
-    manifest has; `slowly`: seconds that an update takes; `planted`: code at the end of modules;
-    `waits_for`: what xtl does not do yet.
+    manifest has; `chains`: how many there are of a training and its evaluation; `slowly`: seconds
+    that an update takes; `planted`: code at the end of modules; `waits_for`: what xtl does not do
+    yet.
     """
 
     title: str
@@ -27,6 +28,7 @@ class Fault:
     place: Literal["slurm", "local", "no accounting"] = "slurm"
     profile: dict[str, Any] = field(default_factory=dict)
     manifest: dict[str, Any] = field(default_factory=dict)
+    chains: int = 1
     slowly: float = 0.05
     planted: dict[str, str] = field(default_factory=dict)
     quick: bool = False  # one of those that `make test` makes

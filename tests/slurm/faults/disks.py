@@ -17,6 +17,8 @@ from tests.slurm.faults.scene import EVALUATION, TRAINING, Scene
 from tests.slurm.sweeps import edit_manifest
 
 SIZE_MIB = 96
+NO_TRIES = {"retries": dict.fromkeys(("communication", "node", "host-oom", "unknown"), 0)}
+"""Whatever spends a try ends the sweep."""
 
 
 @contextmanager
@@ -45,24 +47,31 @@ def fill(folder: Path) -> Path:
 
 
 def paused_until_there_is_room(scene: Scene, name: str) -> str:
-    """The sweep pauses; as soon as there is room it goes on by itself."""
-    scene.until(lambda: scene.ended() or not list(scene.ranks()))
-    scene.until(lambda: scene.ended() or scene.store.pauses.current())
-    left = scene.ended()
+    """The sweep pauses; as soon as there is room it goes on by itself, with all its tries."""
+    scene.until(lambda: not list(scene.ranks()))
+    scene.until(lambda: scene.state(name)["state"] == "failed")
+    state = scene.state(name)
+    assert (state["failure"]["cls"], state["retry"]) == ("storage", True), state
+    assert "nothing of its budget is spent" in state["outlook"], state
+    assert not scene.ended(), "the launcher waits for room"
     (scene.bench.folder / "ballast").unlink()
-    if left:
-        scene.start()
     scene.recover()
     scene.finish()
-    assert scene.classes(name) == ["storage"]
-    assert not left, "the launcher waits for room"
-    return "class storage: the whole sweep pauses, and goes on by itself when there is room"
+    assert scene.classes(name) == scene.told_classes() == ["storage"]
+    assert scene.pauses() == ["storage"]
+    assert "paused, and goes on when there is room: " in scene.told
+    assert len(scene.launchers) == 1, "nobody had to start it again"
+    return (
+        "class storage: the whole sweep pauses, spends no try, and goes on by itself when there is "
+        "room"
+    )
 
 
 @fault(
     "disk full while writing a checkpoint",
     "a small file system is filled to its last block before a save; emptied later",
     place="local",
+    profile={"policy": NO_TRIES},
 )
 def a_checkpoint_that_finds_no_room_pauses_the_sweep(scene: Scene) -> str:
     scene.meet("saving")
@@ -75,6 +84,7 @@ def a_checkpoint_that_finds_no_room_pauses_the_sweep(scene: Scene) -> str:
     "disk full while writing a result",
     "the same, before an evaluation's result",
     place="local",
+    profile={"policy": NO_TRIES},
 )
 def a_result_that_finds_no_room_pauses_the_sweep(scene: Scene) -> str:
     scene.meet("result-evaluate")
@@ -155,7 +165,7 @@ def no_child_starts_from_an_artifact_that_is_not_its_parents(scene: Scene) -> st
     resubmit(scene, "--shard", scene.id(), "--shard", refused, "--mode", "force", twice=TRAINING)
     return (
         "the child refuses it (class data, the file is named), until a person has its parent run "
-        "again: `xtl resubmit --mode force`"
+        "again: `xtl resubmit --mode force --shard ID`"
     )
 
 

@@ -42,6 +42,9 @@ def two_launchers_do_no_harm(scene: Scene) -> str:
     return f"{len(jobs(scene.bench))} jobs for one chain: one claims it, the other leaves"
 
 
+FULL = "Slurm: 1 jobs of yours are in the queue, as many as there may be"
+
+
 @fault(
     "sbatch refuses: limit",
     "the account may have one job in the queue, and has one; it ends 10 s later",
@@ -54,14 +57,18 @@ def a_full_queue_is_waited_for(scene: Scene) -> str:
     try:
         scene.strike(scene.start)
         time.sleep(10)
-        assert scene.launchers[-1].poll() is None, "it waits"
+        assert not scene.ended(), "it waits"
         assert scene.state()["state"] == "missing"
+        assert not jobs(scene.bench)
         cluster.run("scancel", blocker)
         scene.recover()
         scene.finish()
     finally:
         cluster.run(*limit, "MaxSubmitJobs=-1")
-    return "said in one line, and waited for; no try is spent"
+    told = [line for line in scene.told.splitlines() if line.startswith("Slurm: ")]
+    assert told == [FULL, "Slurm: no more of that"]
+    assert (len(jobs(scene.bench)), len(scene.attempts())) == (1, 1)
+    return f"waited for, without a try spent; one line says: {FULL}"
 
 
 @fault(
@@ -152,7 +159,7 @@ def a_parent_that_diverged_is_a_result_and_its_children_stay_blocked(scene: Scen
     return "class diverged: no hand-over, not tried again, its children blocked; the rest is done"
 
 
-@fault("job cancelled by hand", "`scancel` while it trains; later `xtl resubmit`")
+@fault("job cancelled by hand", "`scancel` while it trains; later `xtl resubmit --class cancelled`")
 def what_a_person_cancels_stays_cancelled_until_a_person_says_so(scene: Scene) -> str:
     scene.start()
     scene.until_under_way()
@@ -160,6 +167,6 @@ def what_a_person_cancels_stays_cancelled_until_a_person_says_so(scene: Scene) -
     scene.rest(1)
     scene.verdict("cancelled")
     assert len(scene.attempts()) == 1
-    resubmit(scene)
+    resubmit(scene, "--class", "cancelled")
     assert scene.resumed_from() > 0
     return f"class cancelled, left alone; then from update {scene.resumed_from()} of 128"

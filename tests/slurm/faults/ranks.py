@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.slurm.faults.catalogue import fault
 from tests.slurm.faults.scene import EVALUATION, TRAINING, Scene
+from tests.slurm.sweeps import memory_asked
 
 KILLED = {"unknown", "communication"}
 """What is known of a rank that ended without a word: that, or what the others saw of it."""
@@ -15,7 +16,7 @@ def tried_again(scene: Scene, name: str = TRAINING) -> str:
     scene.finish()
     (cls,) = scene.classes(name)
     assert cls in KILLED
-    assert set(scene.told_classes()) <= KILLED, scene.told
+    assert scene.told_classes() == [cls], "the class that was told is the one that is kept"
     return f"class {cls}, tried again by itself"
 
 
@@ -100,8 +101,9 @@ def a_job_that_ran_out_of_host_memory_is_given_more(scene: Scene) -> str:
     scene.strike(lambda: None)
     scene.recover()
     scene.finish()
-    assert scene.classes() == ["host-oom"]
-    return "class host-oom, tried again by itself with 1.5 times the memory"
+    assert scene.classes() == scene.told_classes() == ["host-oom"]
+    assert memory_asked(scene.bench) == [1024, 1536]
+    return "class host-oom, tried again by itself with 1.5 times the memory: `--mem` 1024M, 1536M"
 
 
 BUG = """

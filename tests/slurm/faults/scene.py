@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -47,7 +48,7 @@ class Scene:
     finished: bool = False
     struck: float = 0.0  # seconds since the epoch
     _before: tuple[int, int] = (0, 0)
-    _kept: dict[str, dict[str, Any]] = field(default_factory=dict)  # results, as they were then
+    _kept: dict[Path, bytes] = field(default_factory=dict)  # results, as they were then
     _shard: str = TRAINING
 
     # -- the sweep -----------------------------------------------------------------------------
@@ -113,7 +114,9 @@ class Scene:
 
     def strike(self, act: Callable[[], object], name: str = TRAINING) -> None:
         """Make the fault, while that shard is at work."""
-        self._before, self._shard, self._kept = self.place(name), name, self.bench.results()
+        self._before, self._shard = self.place(name), name
+        there = (self.bench.root / "shards").glob("*/result.json")
+        self._kept = {path: path.read_bytes() for path in there}
         self.struck = time.time()
         act()
 
@@ -190,14 +193,19 @@ class Scene:
         ]
         return [failure.cls for failure in ends]
 
+    def pauses(self) -> list[str]:
+        """Why the sweep has paused, and gone on since."""
+        assert self.store.pauses.current() is None
+        return [pause.cause for pause in self.store.pauses.lifted()]
+
     def told_classes(self) -> list[str]:
         """Those that the launchers told of while it ran, each once."""
         found = (_TOLD.match(line) for line in self.told.splitlines())
         return list(dict.fromkeys(match[1] for match in found if match))
 
     def finish(self, twice: str = "") -> None:
-        """All is done, bit for bit as undisturbed, and no shard came to a result twice, but for
-        that one whose first was damaged."""
+        """All is done, bit for bit as undisturbed; a result that was there before the fault is as
+        it was, and no shard came to one twice, but for that one whose first was damaged."""
         self.rest(0)
         results = self.bench.results()
         assert results
@@ -212,10 +220,8 @@ class Scene:
         assert {shard: times[shard] for shard in results} == {
             shard: 1 + (shard in again) for shard in results
         }
-        for shard, before in self._kept.items():
-            assert shard in again or results[shard] == before, (
-                "a result that was there is as it was"
-            )
+        for path, before in self._kept.items():
+            assert path.parent.name in again or path.read_bytes() == before, "it was there before"
         self.finished = True
 
     def close(self) -> None:

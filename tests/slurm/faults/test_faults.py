@@ -17,15 +17,23 @@ from tests.slurm.faults.catalogue import FAULTS, Fault
 from tests.slurm.faults.disks import small_disk
 from tests.slurm.faults.scene import Scene
 from tests.slurm.faults.table import Row
-from tests.slurm.sweeps import edit_manifest, on
+from tests.slurm.sweeps import edit_manifest, here, on
 
 Stage = Callable[[Fault], Scene]
 
 
+@pytest.fixture(scope="session")
+def chains_swept(prepared: Bench, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """As many chains as a fault has at most, undisturbed."""
+    bench = prepared.copy(tmp_path_factory.mktemp("chains"))
+    chains = list(range(1, max(made.chains for made in FAULTS) + 1))
+    edit_manifest(bench, sizes=[0], retrieval=[], replicates=chains)
+    bench.sweep()
+    return bench
+
+
 @pytest.fixture
-def stage(
-    request: pytest.FixtureRequest, prepared: Bench, swept: Bench, tmp_path: Path
-) -> Iterator[Stage]:
+def stage(request: pytest.FixtureRequest, prepared: Bench, tmp_path: Path) -> Iterator[Stage]:
     """Sets a fault's scene; nothing of it is left running."""
     scenes: list[Scene] = []
     with ExitStack() as stack:
@@ -37,11 +45,13 @@ def stage(
             instants = Instants(tmp_path / "instants")
             code = instants.plant(copy_checkout(tmp_path / "code"), made.slowly, made.planted)
             bench = replace(prepared.copy(folder), checkout=code)
-            edit_manifest(bench, **{"sizes": [0], "retrieval": [], **made.manifest})
+            chains = list(range(1, made.chains + 1))
+            usual = {"sizes": [0], "retrieval": [], "replicates": chains}
+            edit_manifest(bench, **usual | made.manifest)
+            whole = request.getfixturevalue("chains_swept" if made.chains > 1 else "swept")
             testbed = _testbed(request, made)
-            if testbed:
-                bench = on(testbed, bench, **made.profile)
-            scenes.append(Scene(bench, swept, instants, testbed))
+            bench = on(testbed, bench, **made.profile) if testbed else here(bench, **made.profile)
+            scenes.append(Scene(bench, whole, instants, testbed))
             return scenes[-1]
 
         yield set_up

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from submitit.slurm.slurm import SlurmExecutor
-
 from xtl.launch.profile import SlurmProfile
 
 
@@ -37,6 +35,8 @@ class Script:
 
 def render(script: Script, profile: SlurmProfile) -> str:
     """The text that sbatch is given: submitit's, with our command."""
+    from submitit.slurm.slurm import SlurmExecutor  # slow to import
+
     executor = SlurmExecutor(script.logs)
     executor.update_parameters(**_parameters(script, profile))
     if not script.alone:
