@@ -103,7 +103,7 @@ def fill(store: Store, plan: Plan) -> None:
                 created=STARTED,
             )
         )
-        store.submissions.close(name)
+        store.submissions.close(name, seen=time.time())
         store.claim(
             Claim(
                 shard=shard.id,

@@ -4,12 +4,20 @@ the folder that keeps that word."""
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from tests.launch.records import attempt, claim, finished, result, stopped
-from xtl.launch.cancelling import at_stake, carry_out, what_to_cancel
+from xtl.errors import UserError
+from xtl.launch.cancelling import (
+    Cancellation,
+    CancelledJob,
+    at_stake,
+    carry_out,
+    what_to_cancel,
+)
 from xtl.launch.observe import Observation, observe, settle
 from xtl.launch.records import Attempt, End, Failure, Heartbeat, Submission
 from xtl.launch.sight import Sight
@@ -252,3 +260,91 @@ def test_a_job_that_slurm_or_its_owner_holds_is_cancelled_at_once_and_for_good(
     failure = of_folder(store, plan)[1][first].failure
     assert failure
     assert (failure.cls, failure.line) == ("cancelled", "a person cancelled it while it waited")
+
+
+def test_a_second_cancel_on_a_job_keeps_the_first(plan: Plan, tmp_path: Path) -> None:
+    """The job still saves for the first shard's sake when the second is meant too."""
+    store, (first, second, *_) = Store(tmp_path), plan.shards
+    job = submission(first, second)
+    store.submissions.write(job)
+    for key in (first, second):
+        store.write_shard(plan.shards[key])
+    store.claim(claim(first, 1).model_copy(update={"submission": job.name}))
+    for chosen in (first, second):
+        look, states_ = of_folder(store, plan, one=RUNS)
+        doomed = what_to_cancel(plan, states_, look, [chosen], led=False)
+        carry_out(store, doomed, client=None)
+    assert (doomed.meant, doomed.others) == ([first, second], []), "the first does not come back"
+    store.submissions.note_cancelled(job.name, [second])
+    assert store.submissions.cancelled(job.name) == frozenset([first, second])
+    store.end_attempt(first, 1, End(status="stopped", step=5, finished=3.0))
+    settle(store, of_folder(store, plan, one=Sight("gone", "FAILED", job="7_0"))[0])
+    failure = of_folder(store, plan)[1][first].failure
+    assert failure
+    assert failure.cls == "cancelled"
+
+
+@dataclass
+class TwoJobs:
+    """One that waits and one that runs, for a shard each, and a scancel that says no where `no`
+    holds of its words."""
+
+    store: Store
+    doomed: Cancellation
+    programs: Path
+
+    def cancel(self, no: str) -> str:
+        """What a person is told."""
+        scancel = self.programs / "scancel"
+        say = 'echo "scancel: error: Access/permission denied" >&2; exit 1'
+        scancel.write_text(f'#!/bin/sh\ncase "$*" in {no}) {say};; esac\n')
+        scancel.chmod(0o755)
+        with pytest.raises(UserError) as caught:
+            carry_out(self.store, self.doomed, Client())
+        return str(caught.value)
+
+    def marks(self) -> list[frozenset[str] | None]:
+        return [self.store.submissions.cancelled(job.submission.name) for job in self.doomed.jobs]
+
+
+@pytest.fixture
+def two_jobs(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TwoJobs:
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    store, (first, second, *_) = Store(tmp_path / "sweep"), plan.shards
+    waits = CancelledJob(submission(first), Sight("alive", "PENDING", job="7_0"), (first,))
+    runs = CancelledJob(submission(second, name="two"), replace(RUNS, job="7_1"), (second,))
+    for job in (waits, runs):
+        store.submissions.write(job.submission)
+    return TwoJobs(store, Cancellation((waits, runs)), tmp_path / "bin")
+
+
+def test_what_slurm_was_told_before_it_said_no_stays_cancelled(two_jobs: TwoJobs) -> None:
+    waits, _ = two_jobs.doomed.jobs
+    said = two_jobs.cancel(no="*--signal*")
+    assert said == ("Slurm: scancel: Access/permission denied: cancelled 1 of 2 jobs, not 7_1")
+    assert two_jobs.marks() == [frozenset(waits.meant), None]
+
+
+def test_where_slurm_said_no_to_all_nothing_is_cancelled(two_jobs: TwoJobs) -> None:
+    assert two_jobs.cancel(no="*").endswith(": not cancelled")
+    assert two_jobs.marks() == [None, None]
+
+
+def test_of_several_jobs_in_one_call_only_those_are_spared_that_slurm_refused(
+    two_jobs: TwoJobs,
+) -> None:
+    both = tuple(
+        replace(job, sight=Sight("alive", "PENDING", job=job.sight.job))
+        for job in two_jobs.doomed.jobs
+    )
+    two_jobs.doomed = Cancellation(both)
+    assert two_jobs.cancel(no="*7_1*").endswith("cancelled 1 of 2 jobs, not 7_1")
+    assert two_jobs.marks() == [frozenset(both[0].meant), None]
+
+
+def test_a_cancel_that_was_not_heard_leaves_what_was_meant_before(two_jobs: TwoJobs) -> None:
+    waits, runs = two_jobs.doomed.jobs
+    two_jobs.store.submissions.note_cancelled(runs.submission.name, ["earlier"])
+    two_jobs.cancel(no="*--signal*")
+    assert two_jobs.marks() == [frozenset(waits.meant), frozenset(["earlier"])]

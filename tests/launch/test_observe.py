@@ -253,3 +253,59 @@ def test_the_id_of_an_array_whose_launcher_died_is_kept_when_it_is_seen(
     job = store.batches.job("xtl-small-0001")
     assert job is not None
     assert job.id == "71"
+
+
+def late(store: Store, plan: Plan, started: float) -> str:
+    """A shard that a job claims whose submission was closed when it was seen at CREATED."""
+    submission = submitted(store, plan, TRAINING)
+    shard = submission.shards[0][0]
+    settle(store, observe(store, plan, answer("gone", dropped=True), CREATED))
+    assert store.submissions.open() == []
+    own = {"submission": submission.name, "started": started}
+    store.claim(claim(shard, 1).model_copy(update=own))
+    return shard
+
+
+def test_what_a_job_begins_after_it_was_given_up_is_not_run_beside_it(
+    tmp_path: Path, plan: Plan
+) -> None:
+    """sbatch was heard after all, or a person has requeued it."""
+    store = Store(tmp_path)
+    shard = late(store, plan, started=CREATED + 60)
+    seen = observe(store, plan, answer("gone"), CREATED + 61)
+    assert states(plan, seen.evidence)[shard].name == "unknown"
+    assert [entry.name for entry in seen.alive] == [entry.name for entry in seen.returned] != []
+    settle(store, seen)  # from now on it is asked about
+    assert state_of(store, plan, TRAINING, "alive", CREATED + 62) == "running"
+    settle(store, observe(store, plan, answer("gone"), CREATED + 90))
+    assert state_of(store, plan, TRAINING, "gone", CREATED + 91) == "failed"
+
+
+def test_what_a_job_began_after_it_was_given_up_is_over_when_it_is_silent(
+    tmp_path: Path, plan: Plan
+) -> None:
+    store = Store(tmp_path)
+    shard = late(store, plan, started=CREATED + 60)
+    store.beat(shard, Heartbeat(attempt=1, time=CREATED + 100, step=1, total=2))
+    limit = CREATED + 100 + SILENCE_LIMIT_S
+    assert state_of(store, plan, TRAINING, "gone", limit) == "unknown"
+    assert state_of(store, plan, TRAINING, "gone", limit + 1) == "failed"
+
+
+def test_what_a_job_began_before_its_end_was_seen_is_over(tmp_path: Path, plan: Plan) -> None:
+    store = Store(tmp_path)
+    late(store, plan, started=CREATED - 1)
+    assert state_of(store, plan, TRAINING, "gone", CREATED + 1) == "failed"
+
+
+def test_a_shard_whose_submission_cannot_be_read_is_lost_when_it_is_silent(
+    tmp_path: Path, plan: Plan
+) -> None:
+    store = Store(tmp_path)
+    shard, _ = begun(store, plan, "")
+    store.beat(shard, Heartbeat(attempt=1, time=CREATED, step=1, total=2))
+    for path in tmp_path.rglob("submission.json"):
+        path.write_text("{")
+    limit = CREATED + SILENCE_LIMIT_S
+    assert state_of(store, plan, TRAINING, "gone", limit) == "unknown"
+    assert state_of(store, plan, TRAINING, "gone", limit + 1) == "lost"

@@ -59,25 +59,6 @@ Execution.run = _instant  # type: ignore[method-assign]
 Execution.__enter__ = lambda self: self  # type: ignore[assignment, method-assign]
 Execution.__exit__ = lambda *_: None  # type: ignore[assignment, method-assign]
 """
-# The rank that runs the first shard of all dies, as of SIGKILL.
-FALLING = """
-
-_lived = Execution.run
-
-
-def _fall(self: Execution) -> bool:
-    import os
-
-    try:
-        (self._store.root / "fallen").touch(exist_ok=False)
-    except FileExistsError:
-        return _lived(self)
-    os.kill(os.getpid(), 9)
-    return False
-
-
-Execution.run = _fall  # type: ignore[method-assign]
-"""
 # A launcher dies, as of SIGKILL, right after the nth time that it wrote something or called sbatch.
 DYING = """
 

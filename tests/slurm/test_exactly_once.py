@@ -16,7 +16,7 @@ import pytest
 from slurm.testbed import Testbed
 from tests.bench import Bench, until
 from tests.slurm.arrays import many_jobs
-from tests.slurm.checkouts import DYING, EXECUTION, FALLING, LEASE, SBATCH, make_trivial
+from tests.slurm.checkouts import DYING, EXECUTION, LEASE, SBATCH, make_trivial
 from tests.slurm.conftest import MakeTestbed
 from tests.slurm.sweeps import claims, edit_manifest, ended_well, jobs, on
 
@@ -100,6 +100,27 @@ def test_slurmctld_restarted_while_jobs_run_and_wait(
     launcher.wait()
     assert_each_ran_once(bench)
     assert len(jobs(bench)) == 1
+
+
+# The rank that runs the first shard of all dies, as of SIGKILL.
+FALLING = """
+
+_lived = Execution.run
+
+
+def _fall(self: Execution) -> bool:
+    import os
+
+    try:
+        (self._store.root / "fallen").touch(exist_ok=False)
+    except FileExistsError:
+        return _lived(self)
+    os.kill(os.getpid(), 9)
+    return False
+
+
+Execution.run = _fall  # type: ignore[method-assign]
+"""
 
 
 def test_without_accounting_the_queue_and_the_files_are_enough(

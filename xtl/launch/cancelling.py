@@ -12,7 +12,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,11 +24,13 @@ from xtl.launch.observe import Observation
 from xtl.launch.records import FalseStart, Submission
 from xtl.launch.sight import Sight
 from xtl.launch.slurm.client import Client
-from xtl.launch.slurm.errors import SlurmRefusedError, SlurmSilentError
+from xtl.launch.slurm.telling import tell
 from xtl.launch.states import Evidence, State
 from xtl.launch.store import Store
 from xtl.sweep.descent import descendants
 from xtl.sweep.plan import Plan
+
+_SHOWN = 5  # jobs that a line names
 
 
 @dataclass(frozen=True)
@@ -80,12 +82,14 @@ def what_to_cancel(
     others_too: bool = False,
 ) -> Cancellation:
     """Pure. `led`: a launcher or a job goes on by itself, and would submit what is missing;
-    `others_too`: what shares a job with the chosen is meant as well."""
+    `others_too`: what shares a job with the chosen is meant as well, as is what was cancelled in
+    that job before."""
     jobs: list[CancelledJob] = []
     lost: list[str] = []
     for submission in seen.alive:
         sight, left = seen.sights[submission.name], _left(known, seen.evidence, submission)
-        meant = tuple(shard for shard in left if shard in chosen or others_too)
+        earlier = seen.cancelled.get(submission.name, frozenset())
+        meant = tuple(key for key in left if key in chosen or key in earlier or others_too)
         if not any(shard in chosen for shard in left):
             continue
         if sight.liveness != "alive":
@@ -174,22 +178,39 @@ def at_stake(own: Evidence) -> AtStake | None:
 
 def carry_out(store: Store, doomed: Cancellation, client: Client | None, now: bool = False) -> None:
     """Tell all jobs; `now`: without time to save. Raises UserError where Slurm does not hear of it,
-    or says no, and then no job counts as cancelled."""
+    or says no: then the jobs that were told before are cancelled, and no other."""
+    names, submissions = [job.submission.name for job in doomed.jobs], store.submissions
+    earlier = {name: submissions.cancelled(name) for name in names}
     for job in doomed.jobs:
-        store.submissions.note_cancelled(job.submission.name, job.meant)
+        submissions.note_cancelled(job.submission.name, job.meant)
     slurm = [job for job in doomed.jobs if job.submission.cluster == "slurm"]
-    try:
-        if client:
-            client.cancel([job.sight.job for job in slurm if now or not job.runs])
-            client.ask_to_stop([job.sight.job for job in slurm if job.runs and not now])
-    except (SlurmSilentError, SlurmRefusedError) as error:
-        for job in doomed.jobs:
-            store.submissions.spare(job.submission.name)
-        raise UserError(f"Slurm: {error}: not cancelled") from None
-    local = [job.submission.name for job in doomed.jobs if job.submission.cluster == "local"]
-    _stop_here(store.root, local, now)
+    untold, why = _tell(client, slurm, now) if client else ([], "")
+    local = [job for job in doomed.jobs if job.submission.cluster == "local"]
+    if untold:
+        for job in [*untold, *local]:
+            submissions.spare(job.submission.name, earlier[job.submission.name])
+        raise UserError(f"Slurm: {why}: {_what_became(doomed, [*untold, *local])}")
+    _stop_here(store.root, [job.submission.name for job in local], now)
     for shard in doomed.unsent:
         _note_unsent(store, shard)
+
+
+def _tell(
+    client: Client, jobs: Sequence[CancelledJob], now: bool
+) -> tuple[list[CancelledJob], str]:
+    """The jobs that were not told, and why."""
+    at_once = [job.sight.job for job in jobs if now or not job.runs]
+    running = [job.sight.job for job in jobs if job.runs and not now]
+    untold, why = tell(client, at_once, running)
+    return [job for job in jobs if job.sight.job in untold], why
+
+
+def _what_became(doomed: Cancellation, untold: Sequence[CancelledJob]) -> str:
+    if len(untold) == len(doomed.jobs):
+        return "not cancelled"
+    names = [job.sight.job or job.submission.name for job in untold]
+    shown = ", ".join(names[:_SHOWN]) + (", …" if names[_SHOWN:] else "")
+    return f"cancelled {len(doomed.jobs) - len(names)} of {len(doomed.jobs)} jobs, not {shown}"
 
 
 def _stop_here(root: Path, names: Collection[str], now: bool) -> None:

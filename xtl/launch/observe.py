@@ -5,9 +5,9 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from xtl.launch.records import Failure, FalseStart, Job, Submission
+from xtl.launch.records import Attempt, Failure, FalseStart, Job, Submission
 from xtl.launch.sight import Liveness, Sight
 from xtl.launch.states import SILENCE_LIMIT_S, Evidence
 from xtl.launch.store import Store
@@ -20,25 +20,35 @@ Look = Callable[[Sequence[Submission]], Mapping[str, Sight]]
 
 @dataclass
 class Observation:
-    """Evidence by shard; submissions whose jobs are (or may be) alive, and those just ended."""
+    """Evidence by shard; submissions whose jobs are (or may be) alive, and those just ended.
+
+    `cancelled`: the shards that a person has meant already, by the submission; `returned`: of those
+    alive, what was closed, and began something since; `seen`: in seconds since the epoch.
+    """
 
     evidence: dict[str, Evidence]
     alive: list[Submission]
     ended: list[Submission]
     sights: Mapping[str, Sight]
+    cancelled: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    returned: Sequence[Submission] = ()
+    seen: float = field(default_factory=time.time)
 
 
 def observe(store: Store, plan: Plan, look: Look, now: float) -> Observation:
     """One look; writes nothing. `now` is in seconds since the epoch."""
     submissions = store.submissions.open()
     sights = dict(look(submissions)) if submissions else {}
+    cancelled: dict[str, frozenset[str]] = {}
     for entry in submissions:
         sight = sights[entry.name]
         if sight.liveness == "unknown" and sight.asked and _silent(store, entry, now):
             sights[entry.name] = replace(sight, liveness="lost")
         if sight.failure and sight.failure.cls == "cancelled" and _is_given_up(store, entry):
             sights[entry.name] = replace(sight, failure=None, dropped=True)
-        if store.submissions.cancelled(entry.name) is not None:  # said for each shard: see _word
+        meant = store.submissions.cancelled(entry.name)
+        if meant is not None:  # said for each shard: see _word
+            cancelled[entry.name] = meant
             sights[entry.name] = replace(sights[entry.name], failure=None, dropped=True)
     alive = [entry for entry in submissions if sights[entry.name].liveness in ("alive", "unknown")]
     ended = [entry for entry in submissions if sights[entry.name].liveness in ("gone", "lost")]
@@ -46,12 +56,18 @@ def observe(store: Store, plan: Plan, look: Look, now: float) -> Observation:
     evidence = {
         shard: _evidence(store, shard, sights, waiting.get(shard), now) for shard in plan.shards
     }
-    return Observation(evidence, alive, ended, sights)
+    returned = _returned(store, evidence, sights)
+    alive += returned
+    sights |= {entry.name: Sight() for entry in returned}
+    return Observation(evidence, alive, ended, sights, cancelled, returned, now)
 
 
 def settle(store: Store, observation: Observation) -> None:
     """Close submissions whose jobs are gone, noting what the scheduler alone knows of their end,
-    and those that never began. Keep the id of an array whose launcher died before it could."""
+    and those that never began. Ask again about those that were closed too early. Keep the id of an
+    array whose launcher died before it could."""
+    for submission in observation.returned:
+        store.submissions.reopen(submission.name)
     for submission in observation.alive:
         job = observation.sights[submission.name].job
         if submission.batch and job and store.batches.job(submission.batch) is None:
@@ -72,7 +88,7 @@ def settle(store: Store, observation: Observation) -> None:
         left = store.submissions.has_left(submission.name) and not told
         if not (claimed or sight.dropped or left):
             _note_false_start(store, submission, sight)
-        store.submissions.close(submission.name)
+        store.submissions.close(submission.name, observation.seen)
 
 
 def _word(store: Store, submission: str, shard: str, sight: Sight) -> Failure | None:
@@ -148,7 +164,7 @@ def _evidence(
         attempts=attempts,
         noted=words_on(store, shard, last, sight, now) if last else (),
         heartbeat=last.beat if last else None,
-        job=_job(store, last.claim.submission, sight) if last else None,
+        job=_job(store, last, sight, now) if last else None,
         waiting=waiting is not None,
         sight=ahead or sight,
         false_starts=tuple(store.false_starts(shard)),
@@ -157,11 +173,39 @@ def _evidence(
     )
 
 
-def _job(store: Store, submission: str, sight: Sight | None) -> Liveness:
-    """One that was submitted after we asked is unknown, never gone."""
+def _job(store: Store, last: Attempt, sight: Sight | None, now: float) -> Liveness:
+    """Of an attempt's job that nobody was asked about: its submission is closed, or newer than the
+    question, or cannot be read."""
     if sight:
         return sight.liveness
-    return "gone" if store.submissions.is_closed(submission) else "unknown"
+    silent, name = _is_silent(last, now), last.claim.submission
+    if not store.submissions.is_closed(name):
+        return "lost" if silent else "unknown"
+    return "unknown" if not silent and _began_after_its_end(store, last) else "gone"
+
+
+def _is_silent(attempt: Attempt, now: float) -> bool:
+    signs = [attempt.claim.started, *([attempt.beat.time] if attempt.beat else [])]
+    return now - max(signs) > SILENCE_LIMIT_S
+
+
+def _began_after_its_end(store: Store, attempt: Attempt) -> bool:
+    """Slurm had taken the job so late that it was given up, or a person has requeued it."""
+    claim = attempt.claim
+    return attempt.end is None and claim.started > store.submissions.closed_at(claim.submission)
+
+
+def _returned(
+    store: Store, evidence: Mapping[str, Evidence], sights: Mapping[str, Sight]
+) -> list[Submission]:
+    """Closed ones whose job has begun something since."""
+    names = {
+        own.attempts[-1].claim.submission: None
+        for own in evidence.values()
+        if own.attempts and own.job == "unknown"
+    }
+    closed = (name for name in names if name not in sights and store.submissions.is_closed(name))
+    return [entry for name in closed if (entry := store.submissions.find(name))]
 
 
 def _claimed(store: Store, submission: Submission) -> list[tuple[str, int]]:

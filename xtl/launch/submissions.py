@@ -6,6 +6,7 @@ Batches: which submissions one sbatch call brings, and the id of the array that 
 from __future__ import annotations
 
 import json
+import math
 import secrets
 import shutil
 from collections.abc import Collection
@@ -55,29 +56,43 @@ class Submissions:
     def is_given_up(self, submission: str) -> bool:
         return (self.folder(submission) / "given-up").exists()
 
-    def note_release(self, submission: str) -> int:
-        """How often its job, which Slurm held, has been let go, with this time."""
-        count = len(names_in(self.folder(submission) / "releases")) + 1
+    def releases(self, submission: str) -> int:
+        """How often its job, which Slurm held, has been let go."""
+        return len(names_in(self.folder(submission) / "releases"))
+
+    def note_release(self, submission: str) -> None:
+        """Its job has been let go once more: Slurm has heard it."""
+        count = self.releases(submission) + 1
         write_whole(self.folder(submission) / "releases" / str(count), "")
-        return count
 
     def note_cancelled(self, submission: str, shards: Collection[str]) -> None:
-        """A person has its job cancelled, for the sake of `shards`; it begins no further one."""
-        write_whole(self.folder(submission) / "cancelled", json.dumps(sorted(shards)))
+        """A person has its job cancelled, for the sake of `shards` and of those that were meant
+        before; it begins no further one."""
+        every = sorted({*shards, *(self.cancelled(submission) or ())})
+        write_whole(self.folder(submission) / "cancelled", json.dumps(every))
 
     def cancelled(self, submission: str) -> frozenset[str] | None:
         """Which of its shards a person meant who had its job cancelled; None: nobody did."""
         found = read_json(self.folder(submission) / "cancelled")
         return frozenset(found) if isinstance(found, list) else None
 
-    def spare(self, submission: str) -> None:
-        """It could not be cancelled after all."""
-        (self.folder(submission) / "cancelled").unlink(missing_ok=True)
+    def spare(self, submission: str, earlier: frozenset[str] | None) -> None:
+        """It could not be cancelled after all, beyond what was meant `earlier` (None: nothing)."""
+        path = self.folder(submission) / "cancelled"
+        if earlier is None:
+            path.unlink(missing_ok=True)
+        else:
+            write_whole(path, json.dumps(sorted(earlier)))
 
-    def close(self, submission: str) -> None:
-        """Its job is over and its shards were looked at: it need not be asked about again."""
+    def close(self, submission: str, seen: float) -> None:
+        """Its job was over when it was `seen`, in seconds since the epoch, and its shards were
+        looked at: it need not be asked about again."""
         if self.folder(submission).exists():  # it may have been withdrawn meanwhile
-            write_whole(self.folder(submission) / "closed", "")
+            write_whole(self.folder(submission) / "closed", json.dumps(seen))
+
+    def reopen(self, submission: str) -> None:
+        """Its job is not over after all."""
+        (self.folder(submission) / "closed").unlink(missing_ok=True)
 
     def last_words(self, submission: str) -> str:
         """The last line that any rank of a job wrote on its error stream."""
@@ -85,6 +100,11 @@ class Submissions:
 
     def is_closed(self, submission: str) -> bool:
         return (self.folder(submission) / "closed").exists()
+
+    def closed_at(self, submission: str) -> float:
+        """When the job of a closed one was seen to be over. Not known: infinity."""
+        found = read_json(self.folder(submission) / "closed")
+        return found if isinstance(found, float) else math.inf
 
     def open(self) -> list[Submission]:
         """Submissions whose job may still be alive, oldest first."""

@@ -131,7 +131,7 @@ SILENT, REFUSED = SlurmSilentError, SlurmRefusedError
          "squeue: slurm_load_jobs error: Protocol authentication error"),
         ("squeue: error: This site wants two-factor authentication", REFUSED,
          "squeue: This site wants two-factor authentication"),
-        ("", REFUSED, "squeue: it failed without a word"),
+        ("", SILENT, "squeue: it failed without a word"),
     ],
 )  # fmt: skip
 def test_silence_is_told_from_a_refusal(
@@ -179,3 +179,27 @@ def test_the_users_defaults_and_a_jobs_own_variables_reach_no_command(
 def test_a_cluster_has_accounting_where_it_has_a_database(kind: str, there: bool) -> None:
     assert has_accounting({"AccountingStorageType": kind}) == there
     assert not has_accounting({})
+
+
+@pytest.mark.parametrize("how", ["kill -9 $$", "sh -c 'kill -9 $$'; exit $?"])
+def test_a_command_that_a_signal_ended_has_refused_nothing(no_cluster: Path, how: str) -> None:
+    """Slurm may have heard it."""
+    put(no_cluster, "sbatch", f"PATH=/bin; echo sbatch: error: on its way >&2; {how}")
+    with pytest.raises(SlurmSilentError, match="sbatch: signal 9 ended it"):
+        Client().submit(no_cluster / "script.sh")
+
+
+@pytest.mark.parametrize(
+    ("said", "job"), [("12", "12"), ("12;big", "12"), ("Welcome to big\\n12;big", "12")]
+)
+def test_the_id_of_a_job_is_read_from_what_sbatch_says(
+    no_cluster: Path, said: str, job: str
+) -> None:
+    put(no_cluster, "sbatch", f"printf '{said}\\n'")
+    assert Client().submit(no_cluster / "script.sh") == job
+
+
+def test_an_sbatch_that_gives_no_id_may_have_been_heard(no_cluster: Path) -> None:
+    put(no_cluster, "sbatch", "exit 0")
+    with pytest.raises(SlurmSilentError, match="it gave no job id"):
+        Client().submit(no_cluster / "script.sh")

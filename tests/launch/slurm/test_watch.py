@@ -144,3 +144,17 @@ def test_what_sbatch_refused_leaves_no_trace(tmp_path: Path) -> None:
     store.submissions.withdraw(submission.name)
     assert store.submissions.open() == []
     assert store.batches.count() == 0
+
+
+def test_of_an_array_that_takes_long_to_write_none_is_taken_for_never_sent(tmp_path: Path) -> None:
+    """Its first submissions are old when its last are written, and older yet at sbatch."""
+    store, now = Store(tmp_path), time.time()
+    old, new = (
+        entry.model_copy(update={"created": now - age_s})
+        for entry, age_s in zip(submit(store, 2, batch=False), (600, 1), strict=True)
+    )
+    assert looked(Prepared(), store, [old, new]) == ["unknown", "unknown"]
+    assert looked(Prepared(), store, [old]) == ["gone"], "its launcher is dead"
+    store.batches.write(Batch(name=BATCH, submissions=(old.name, new.name), created=now))
+    assert looked(Prepared(), store, [old, new]) == ["unknown", "unknown"]
+    assert looked(Prepared(), store, [old]) == ["unknown"]

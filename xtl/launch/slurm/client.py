@@ -36,6 +36,7 @@ CONFIGURATIONS = tuple(
 )
 
 _SETTINGS = ("SLURM_", "SLURMD_", "SBATCH_", "SRUN_", "SQUEUE_", "SACCT_", "SINFO_", "SCONTROL_")
+_ID = re.compile(r"^(\d+)(?:;.*)?$", re.MULTILINE)  # `12`, or `12;cluster`
 _START = re.compile(r"to start at (\S+)(.*)")
 # Which cluster (a configless one has no file), and the keys to it.
 _KEPT = ("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT", "SLURM_SACK_KEY", "SLURM_SACK_JWKS")
@@ -117,7 +118,10 @@ class Client:
         After SlurmSilentError there may be one all the same: its name tells.
         """
         said = self._run(["sbatch", "--parsable", str(script)], self.environment)
-        return _checked(said).strip().partition(";")[0]
+        found = _ID.search(_checked(said))
+        if not found:
+            raise SlurmSilentError("sbatch: it gave no job id")
+        return found[1]
 
     def test_only(self, script_text: str) -> str:
         """When this script's job would start, were it submitted now, in words."""
@@ -213,5 +217,5 @@ def _is_setting(name: str) -> bool:
 
 def _checked(said: subprocess.CompletedProcess[str]) -> str:
     if said.returncode:
-        raise problem(said.args[0], said.stderr or said.stdout)
+        raise problem(said.args[0], said.stderr or said.stdout, said.returncode)
     return str(said.stdout)

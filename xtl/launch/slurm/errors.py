@@ -48,10 +48,16 @@ class SlurmRefusedError(Exception):
     """Slurm answered, and said no. One line, its own words."""
 
 
-def problem(command: str, said: str) -> SlurmSilentError | SlurmRefusedError:
-    """Which of the two a failed command's words are, in one line: a refusal's are all of use."""
+def problem(command: str, said: str, code: int = 1) -> SlurmSilentError | SlurmRefusedError:
+    """Which of the two a failed command's words are, in one line: a refusal's are all of use.
+    `code`: its exit status, as a process or a shell gives it. One that a signal ended, or that
+    failed without a word, has refused nothing: Slurm may have heard it."""
     lines = [_TITLE.sub("", line).strip() for line in said.splitlines()]
-    words = [line for line in dict.fromkeys(lines) if line] or ["it failed without a word"]
+    words = [line for line in dict.fromkeys(lines) if line]
+    signal = -code if code < 0 else max(0, code - 128)
+    if signal or not words:
+        how = f"signal {signal} ended it" if signal else "it failed without a word"
+        return SlurmSilentError(f"{command}: {how}")
     if any(word in said.lower() for word in _SILENCE):
         return SlurmSilentError(f"{command}: {words[-1]}")
     return SlurmRefusedError(f"{command}: {'; '.join(words)}")

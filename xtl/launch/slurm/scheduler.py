@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import socket
 import time
@@ -17,8 +16,9 @@ from xtl.launch.observe import Observation
 from xtl.launch.profile import SlurmProfile
 from xtl.launch.profile_parts import Reconcile
 from xtl.launch.reconcile import Bundle
-from xtl.launch.records import Batch, Job, Submission
+from xtl.launch.records import Job, Submission
 from xtl.launch.sight import Sight
+from xtl.launch.slurm.arrays import Array, may_go, prefix, reconciler, withdraw, write_array
 from xtl.launch.slurm.errors import SlurmRefusedError, SlurmSilentError
 from xtl.launch.slurm.limits import (
     Limits,
@@ -33,7 +33,6 @@ from xtl.launch.slurm.script import Script, render
 from xtl.launch.slurm.watch import Watch
 from xtl.launch.slurm.waves import Room, Wave, kinds, send_in_waves
 from xtl.launch.store import Store
-from xtl.sweep.plan import Plan
 
 
 class SlurmScheduler:
@@ -71,10 +70,10 @@ class SlurmScheduler:
         def send(wave: Wave) -> dict[str, str] | None:
             if self._full or not drafts.leads():
                 return None
-            name, members = self._write(drafts, wave)
-            if not members:  # another launcher took them all
+            array = write_array(drafts, wave, self.profile.signal_seconds)
+            if not array.members:  # another launcher took them all
                 return {}
-            job = self._sbatch(drafts.store, name, self._script(drafts, wave, name, len(members)))
+            job = self._sbatch(drafts, wave, array)
             if job is None and self._full and wave.bundles[1:]:  # a part of it may find room
                 self._full = False
                 part = send(replace(wave, bundles=wave.bundles[: len(wave.bundles) // 2]))
@@ -82,8 +81,8 @@ class SlurmScheduler:
                 return part
             if job is None:
                 return None
-            sent.extend(members)
-            return _tasks(job, members)
+            sent.extend(array.members)
+            return array.tasks(job)
 
         self._send(drafts, bundles, seen, send)
         if sent:
@@ -91,11 +90,15 @@ class SlurmScheduler:
         return sent
 
     def mend(self, store: Store, seen: Observation) -> list[str]:
-        """Jobs that would wait for ever; what was done, a line each. At most once a poll."""
-        done = mend(self.watch.client, store, seen) if time.monotonic() > self._mend_from else []
-        if done:
-            self.watch.forget()
-            self._mend_from = time.monotonic() + self.profile.poll_seconds
+        """Jobs that would wait for ever, by a fresh word on them; what was done, a line each. At
+        most once a poll, whether Slurm heard it or not."""
+        held = [entry for entry in seen.alive if seen.sights[entry.name].remedy]
+        if not held or time.monotonic() < self._mend_from:
+            return []
+        self._mend_from = time.monotonic() + self.profile.poll_seconds
+        self.watch.forget()
+        done = mend(self.watch.client, store, held, self.watch.look(store, held))
+        self.watch.forget()
         return done
 
     def scripts(self, drafts: Drafts, bundles: Sequence[Bundle], seen: Observation) -> list[str]:
@@ -165,27 +168,16 @@ class SlurmScheduler:
         )
         send_in_waves(drafts.plan, bundles, alive_jobs(seen), self.profile.time, most, send)
 
-    def _write(self, drafts: Drafts, wave: Wave) -> tuple[str, list[Submission]]:
-        """What the array runs is on disk, and its name with it, before sbatch is called."""
-        store = drafts.store
-        name = store.batches.reserve(prefix(store, drafts.plan))
-        minutes, signal = wave.minutes, self.profile.signal_seconds
-        written = [
-            drafts.write(bundle, "slurm", batch=name, minutes=minutes, signal_seconds=signal)
-            for bundle in wave.bundles
-        ]
-        members = [submission for submission in written if submission]
-        if members:
-            names = tuple(submission.name for submission in members)
-            store.batches.write(Batch(name=name, submissions=names, created=time.time()))
-        return name, members
-
-    def _sbatch(self, store: Store, name: str, script: Script) -> str | None:
-        """The array's id; None where the queue is full, or Slurm said nothing: then it may have
-        heard all the same, and the name will tell."""
-        path = store.batches.folder(name) / "script.sh"
+    def _sbatch(self, drafts: Drafts, wave: Wave, array: Array) -> str | None:
+        """The array's id; None where the queue is full, or others have taken it over, or Slurm said
+        nothing: then it may have heard all the same, and the name will tell."""
+        store, script = drafts.store, self._script(drafts, wave, array.name, len(array.members))
+        path = store.batches.folder(array.name) / "script.sh"
         write_whole(path, render(script, self.profile), mode=self.profile.secret_mode)
         script.logs.mkdir(exist_ok=True)
+        if not may_go(drafts, array):
+            withdraw(store, array)
+            return None
         try:
             job = self.watch.client.submit(path)
         except SlurmSilentError as error:
@@ -193,19 +185,13 @@ class SlurmScheduler:
             return None
         except SlurmRefusedError as error:
             self._refused = str(error)
-            self._withdraw(store, name)
+            withdraw(store, array)
             if not is_full(error):
                 raise UserError(f"{error}: partition {self.profile.partition}") from None
             self._full = True
             return None
-        store.batches.write_job(name, Job(id=job, host=socket.gethostname()))
+        store.batches.write_job(array.name, Job(id=job, host=socket.gethostname()))
         return job
-
-    def _withdraw(self, store: Store, name: str) -> None:
-        batch = store.batches.find(name)
-        for submission in batch.submissions if batch else ():
-            store.submissions.withdraw(submission)
-        store.batches.withdraw(name)
 
     def _script(self, drafts: Drafts, wave: Wave, name: str, tasks: int) -> Script:
         root = drafts.store.root.absolute()
@@ -224,17 +210,6 @@ class SlurmScheduler:
         )
 
 
-def prefix(store: Store, plan: Plan) -> str:
-    """How the jobs' names of this sweep begin; two of one name in two folders differ."""
-    place = hashlib.sha256(str(store.root.resolve()).encode()).hexdigest()[:4]
-    return f"xtl-{plan.sweep}-{place}"
-
-
-def reconciler(store: Store, plan: Plan) -> str:
-    """The name of the job that goes on with this sweep."""
-    return f"{prefix(store, plan)}-reconcile"
-
-
 def alive_jobs(seen: Observation) -> dict[str, str]:
     """Shard → the id of the job that brings it, of jobs just seen alive: dependencies on ids that
     Slurm has forgotten count as satisfied."""
@@ -243,12 +218,4 @@ def alive_jobs(seen: Observation) -> dict[str, str]:
         for submission in seen.alive
         for shard, _ in submission.shards
         if seen.sights[submission.name].liveness == "alive" and seen.sights[submission.name].job
-    }
-
-
-def _tasks(array: str, members: Sequence[Submission]) -> dict[str, str]:
-    return {
-        shard: f"{array}_{index}"
-        for index, submission in enumerate(members)
-        for shard, _ in submission.shards
     }

@@ -14,9 +14,10 @@ from xtl.launch.code import command_for
 from xtl.launch.observe import Observation
 from xtl.launch.records import Submission
 from xtl.launch.sight import Sight
+from xtl.launch.slurm.arrays import reconciler
 from xtl.launch.slurm.errors import SlurmRefusedError, SlurmSilentError
 from xtl.launch.slurm.queue import sights
-from xtl.launch.slurm.scheduler import SlurmScheduler, alive_jobs, reconciler
+from xtl.launch.slurm.scheduler import SlurmScheduler, alive_jobs
 from xtl.launch.slurm.script import Script, render
 from xtl.launch.store import Store
 from xtl.sweep.plan import Plan

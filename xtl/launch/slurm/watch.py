@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from xtl.launch.records import Submission
+from xtl.launch.records import Batch, Submission
 from xtl.launch.sight import Sight
 from xtl.launch.slurm.client import Client
 from xtl.launch.slurm.errors import SlurmRefusedError, SlurmSilentError
@@ -17,8 +17,9 @@ from xtl.launch.slurm.rows import AccountRow, QueueRow
 from xtl.launch.store import Store
 
 ORPHAN_S = 15.0
-"""How long after its batch went to disk a job without an id may still turn up by name. A later
-one does no harm: its attempt is taken, and it leaves."""
+"""How long after its batch went to disk (or, before that, the last submission for it) a job without
+an id may still turn up by name. A later one does no harm: its attempt is taken, and it leaves, or
+it is asked about again once it has claimed another."""
 
 JobKey = tuple[str, int]
 """A batch's name, and the index in its array."""
@@ -54,10 +55,11 @@ class Watch:
 
     def look(self, store: Store, submissions: Sequence[Submission]) -> dict[str, Sight]:
         """The word on each of these submissions (one at least)."""
-        jobs = _jobs(store, {entry.batch for entry in submissions})
+        batches = {name: store.batches.find(name) for name in {one.batch for one in submissions}}
+        jobs, written = _jobs(batches.values()), _written(submissions, batches)
         answer = self._latest(store, submissions, jobs.values())
         return {
-            entry.name: self._sight(store, entry, jobs.get(entry.name), answer)
+            entry.name: _sight(store, jobs.get(entry.name), answer, written[entry.batch])
             for entry in submissions
         }
 
@@ -94,23 +96,35 @@ class Watch:
     def _has_accounting(self) -> bool:
         return self.client.has_accounting if self.accounting == "auto" else self.accounting
 
-    def _sight(
-        self, store: Store, submission: Submission, job: JobKey | None, answer: Answer
-    ) -> Sight:
-        perhaps = answer.asked - submission.created < ORPHAN_S
-        if job is None:  # its launcher died before the batch was on disk, or is about to write it
-            return _never_sent(perhaps)
-        found, known = answer.sights.get(job), store.batches.job(job[0])
-        if found and (known is None or found.job.partition("_")[0] in ("", known.id)):
-            return found
-        if known is None and answer.complete:
-            return _never_sent(perhaps)
-        return Sight(asked=answer.complete)
+
+def _sight(store: Store, job: JobKey | None, answer: Answer, written: float) -> Sight:
+    """`written`: when what its array runs was last added to on disk."""
+    perhaps = answer.asked - written < ORPHAN_S
+    if job is None:  # its launcher died before the batch was on disk, or is about to write it
+        return _never_sent(perhaps)
+    found, known = answer.sights.get(job), store.batches.job(job[0])
+    if found and (known is None or found.job.partition("_")[0] in ("", known.id)):
+        return found
+    if known is None and answer.complete:
+        return _never_sent(perhaps)
+    return Sight(asked=answer.complete)
 
 
-def _jobs(store: Store, names: Collection[str]) -> dict[str, JobKey]:
+def _written(
+    submissions: Sequence[Submission], batches: Mapping[str, Batch | None]
+) -> dict[str, float]:
+    """When each batch went to disk, or where it has not, the newest submission of its name: a large
+    array is drafted for longer than any one may be missing."""
+    latest: dict[str, float] = {}
+    for entry in submissions:
+        batch = batches[entry.batch]
+        drafted = max(entry.created, latest.get(entry.batch, 0.0))
+        latest[entry.batch] = batch.created if batch else drafted
+    return latest
+
+
+def _jobs(batches: Iterable[Batch | None]) -> dict[str, JobKey]:
     """Submission → its job, of all that these batches bring."""
-    batches = (store.batches.find(name) for name in names)
     return {
         submission: (batch.name, index)
         for batch in batches
