@@ -41,6 +41,7 @@ PROFILE = {
         "retries": {"unknown": 50, "node": 50, "communication": 50},
         "stalls": {"preempted": 50, "time-limit": 50},
         "same_failure": None,
+        "canary": False,  # or all that is done would be done to one shard at first
     },
 }
 
@@ -58,11 +59,11 @@ class Soak:
 
     @property
     def kinds(self) -> dict[str, Callable[[], bool]]:
-        """Each says whether there was anything to do it to."""
+        """Each says whether there was anything to do it to. SIGKILL is for a rank alone: of a whole
+        job it is to Slurm a person's cancelling, after which a shard waits for a person."""
         return {
             "a rank is killed": self.kill_rank,
             "a job gets SIGTERM": lambda: self._to_a_job("scancel", "--signal=TERM"),
-            "a job gets SIGKILL": lambda: self._to_a_job("scancel", "--signal=KILL"),
             "a job gets SIGUSR2": lambda: self._to_a_job("scancel", "--signal=USR2"),
             "a job is requeued": lambda: self._to_a_job("scontrol", "requeue"),
             "a node loses power": lambda: self._without(Node.power_off, Node.boot),
@@ -73,8 +74,8 @@ class Soak:
         }
 
     def run(self, seconds: float) -> None:
-        """Faults of all kinds, in another order each time round; in between somebody starts a
-        launcher where there is none."""
+        """Faults of all kinds, in another order each time round; in between people do their part:
+        one starts a launcher where there is none, one takes back nodes that Slurm has drained."""
         end, due = time.monotonic() + seconds, list[str]()
         self.launch()
         while time.monotonic() < end:
@@ -82,6 +83,7 @@ class Soak:
             due = due or self.chance.sample(list(self.kinds), len(self.kinds))
             self._make_the_first_of(due)
             self.launch()
+            self.take_back()
 
     def _make_the_first_of(self, due: list[str]) -> None:
         """That can be made now: it is due no more."""
@@ -106,6 +108,13 @@ class Soak:
                 stderr=log,
             )
 
+    def take_back(self) -> None:
+        """As an administrator does: steps that end while slurmctld is away cost their nodes a
+        drain (*Kill task failed*), and so do copies of a job (*Duplicate jobid*)."""
+        for name, state in self.testbed.states().items():
+            if state.startswith(("dr", "down")):
+                self.testbed.answers("scontrol", "update", f"nodename={name}", "state=resume")
+
     def settle(self) -> None:
         """All is mended, jobs are left alone, and the sweep goes on until it is over."""
         for node in self.testbed.nodes:
@@ -115,9 +124,10 @@ class Soak:
         while True:
             self.launch()
             assert self.launcher
-            status = self.launcher.wait(SETTLED_S)
-            if status == 0:
-                return
+            with suppress(subprocess.TimeoutExpired):
+                if self.launcher.wait(5) == 0:
+                    return
+            self.take_back()
             assert time.monotonic() < end, self.bench.run("status").stdout
 
     def close(self) -> None:

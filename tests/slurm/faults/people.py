@@ -42,7 +42,7 @@ def two_launchers_do_no_harm(scene: Scene) -> str:
     return f"{len(jobs(scene.bench))} jobs for one chain: one claims it, the other leaves"
 
 
-FULL = "Slurm: 1 jobs of yours are in the queue, as many as there may be"
+FULL = "Slurm: you have as many jobs in the queue as there may be (1)"
 
 
 @fault(

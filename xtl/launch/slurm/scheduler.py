@@ -159,7 +159,7 @@ class SlurmScheduler:
             return
         jobs = room(limits, profile, there, inside)
         if not jobs:
-            self._refused = f"{there} jobs of yours are in the queue, as many as there may be"
+            self._refused = f"you have as many jobs in the queue as there may be ({there})"
         most = Room(
             largest_array(limits, profile),
             jobs,
