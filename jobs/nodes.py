@@ -13,6 +13,7 @@ from rich.text import Text
 from jobs.live import duration
 from jobs.options import Cluster, DryRun, Json, Manifest, Profile, Root, print_json, session
 from xtl.errors import UserError
+from xtl.launch.nodes import spared_line
 from xtl.launch.records import ExcludedNode
 
 
@@ -30,21 +31,25 @@ def nodes(
 ) -> None:
     """Show the nodes that a log blames for a failure: no job is sent there for some time.
 
-    How long is the profile's `policy.exclude_hours`. What happened there so far no longer counts
-    against a node that is readmitted; what happens next does.
+    How long is the profile's `policy.exclude_hours`. What began there so far no longer counts
+    against a node that is readmitted; what begins next does. Of nodes with one fault three are left
+    out, and the others kept: it may be no node's own, but, say, of a driver that all have.
     """
     store, now = session(manifest, root, cluster, profile).store, time.time()
-    there = store.nodes.excluded(now)
+    there, kept = store.nodes.excluded(now), store.nodes.spared(now)
     wanted = _named(readmit or [], there)
     if not dry_run:
         for node in wanted:
             store.nodes.readmit(node, now)
     if json:
         left = [entry.model_dump() for entry in there if entry.node not in wanted]
-        print_json({"excluded": left, "readmitted": wanted})
+        spared = [entry.model_dump() for entry in kept]
+        print_json({"excluded": left, "kept": spared, "readmitted": wanted})
         return
     console = Console(highlight=False)
     console.print(_table(there, now) if there else "no node is left out")
+    for entry in kept:
+        console.print(Text(spared_line(entry)))
     for node in wanted:
         console.print(f"{node}: {'would be' if dry_run else 'is'} readmitted")
 

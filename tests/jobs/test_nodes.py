@@ -40,10 +40,25 @@ def test_a_readmitted_node_is_sent_jobs_again(
     assert "would be readmitted" in capsys.readouterr().out
     assert store.nodes.excluded(time.time())
     nodes(DEMO, store.root, "local", readmit=["gpu-7"], json=True)
-    assert json.loads(capsys.readouterr().out) == {"excluded": [], "readmitted": ["gpu-7"]}
+    said = json.loads(capsys.readouterr().out)
+    assert said == {"excluded": [], "kept": [], "readmitted": ["gpu-7"]}
     assert not store.nodes.excluded(time.time())
 
 
 def test_a_node_that_is_not_left_out_is_named_in_one_line(store: Store) -> None:
     with pytest.raises(UserError, match="--readmit: found gpu-8, expected one of gpu-7"):
         nodes(DEMO, store.root, "local", readmit=["gpu-8"])
+
+
+def test_nodes_that_are_blamed_and_kept_are_named(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = time.time()
+    kept = ExcludedNode(
+        node="gpu-8", line="NVRM: Xid 79", shard="b", attempt=1, since=now, until=now
+    )
+    store.nodes.exclude(kept)
+    nodes(DEMO, store.root, "local")
+    assert "node gpu-8 is blamed, and kept, as too many are left out" in capsys.readouterr().out
+    nodes(DEMO, store.root, "local", json=True)
+    assert [each["node"] for each in json.loads(capsys.readouterr().out)["kept"]] == ["gpu-8"]

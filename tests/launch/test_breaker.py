@@ -109,3 +109,8 @@ def test_an_earlier_try_counts_as_what_its_logs_and_scheduler_told_of_it(plan: P
     )
     tries = [attempt(number, lost).model_copy(update={"noted": (killed,)}) for number in (1, 2)]
     assert found(plan, [Evidence(attempts=tuple(tries), noted=(killed,))] * 3)
+
+
+def test_a_disk_elsewhere_that_stays_full_pauses_nobody_else(plan: Plan) -> None:
+    assert found(plan, [ended(3, "storage", "No space left on device")])
+    assert found(plan, [ended(4, "storage", "No space left on device")]) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from xtl.launch.failures import (
     classify_exception,
     failure_of,
     fingerprint,
+    is_elsewhere,
     root_cause,
 )
 from xtl.launch.records import Failure, FailureClass
@@ -41,6 +43,12 @@ from xtl.train.update import DivergedError
         (DamagedError("step-000004, the best checkpoint: found no such file"), "node"),
         (OSError(errno.EDQUOT, "Disk quota exceeded"), "storage"),
         (OSError(errno.EREMOTEIO, "Remote I/O error"), "storage"),
+        (OSError(errno.ENOTCONN, "Transport endpoint is not connected", "/s/x"), "storage"),
+        (OSError(errno.ENOTCONN, "Der Socket ist nicht verbunden", "/s/x"), "storage"),
+        (OSError(errno.ENOTCONN, "Transport endpoint is not connected"), "communication"),
+        (OSError(errno.EIO, "Input/output error", "/s/x"), "node"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling"), "gpu-oom"),
+        (RuntimeError("ProcessGroupGloo does not support reduce_scatter"), "code"),
         (RuntimeError("CUDA error: uncorrectable ECC error encountered"), "node"),
         (RuntimeError("CUDA error: an illegal memory access was encountered"), "code"),
         (ModuleNotFoundError("No module named 'deepspeed'"), "configuration"),
@@ -65,6 +73,55 @@ def test_a_full_disk_is_known_through_what_a_library_makes_of_it() -> None:
     with pytest.raises(RuntimeError) as wrapped:
         write_by_a_library()
     assert classify_exception(wrapped.value) == "storage"
+
+
+def write_in(folder: str) -> None:
+    try:
+        raise OSError(errno.ENOSPC, "No space left on device", f"{folder}/x")
+    except OSError as error:
+        raise RuntimeError("unexpected pos") from error
+
+
+def test_a_full_disk_that_the_sweep_is_not_on_is_not_its_storage(tmp_path: Path) -> None:
+    for folder, cls in (("/tmp", "unknown"), (str(tmp_path / "sweep"), "storage")):
+        own = OSError(errno.ENOSPC, "No space left on device", f"{folder}/x")
+        assert classify_exception(own, tmp_path / "sweep") == cls
+        with pytest.raises(RuntimeError) as wrapped:
+            write_in(folder)
+        assert classify_exception(wrapped.value, tmp_path / "sweep") == cls
+    nameless = OSError(errno.EDQUOT, "Disk quota exceeded")
+    assert classify_exception(nameless, tmp_path) == "storage"
+
+
+@pytest.mark.parametrize(
+    ("words", "elsewhere"),
+    [
+        ("[Errno 28] No space left on device: '/tmp/x'", True),
+        ("[Errno 122] Disk quota exceeded: '/sweep/a' -> '/sweep/b'", False),
+        ("[Errno 28] No space left on device: '/tmp/a' -> '/sweep/b'", False),
+        ("[Errno 28] No space left on device: '/sweep/../tmp/x'", True),
+        ("[Errno 28] No space left on device: '/sweep2/x'", True),
+        ("unable to write to file </torch_4711_0>: No space left on device (28)", True),
+        ("tee: /tmp/log: No space left on device", True),
+        ("tee: /sweep/log: No space left on device", False),
+        ("tee: log: No space left on device", False),
+        ("[enforce fail at inline_container.cc:603] . failed writing file data/1: No space", False),
+    ],
+)
+def test_where_a_message_says_there_was_no_room(words: str, elsewhere: bool) -> None:
+    assert is_elsewhere(words, Path("/sweep")) == elsewhere
+
+
+def test_a_sweeps_folder_is_itself_by_a_link_too(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    for name in ("real", "link"):
+        assert not is_elsewhere(f"No space left: '{tmp_path / name}/x'", tmp_path / "link")
+
+
+def test_a_ranks_own_word_is_the_root_of_the_others_lost_connection_if_nobody_knows_why() -> None:
+    own = Failure(cls="unknown", line="OSError: No space left on device: '/tmp/x'", rank=1)
+    assert root_cause([LOST, own]) == own
 
 
 def test_a_lost_connection_is_the_root_only_when_nothing_else_is() -> None:
@@ -139,6 +196,8 @@ def test_an_attempt_that_was_asked_to_stop_did_so_whatever_its_logs_say() -> Non
     [
         (RuntimeError("CUDA error: uncorrectable ECC error encountered"), True),
         (DamagedError("step-000004: found no such file"), False),
+        (OSError(errno.EIO, "Input/output error"), False),
+        (OSError(errno.EROFS, "Read-only file system", "/scratch/x"), False),
         (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
         (OSError(errno.ENOSPC, "No space left on device"), False),
     ],

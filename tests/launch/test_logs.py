@@ -183,6 +183,56 @@ def test_a_traceback_that_was_survived_is_weaker_than_the_one_that_ended_a_rank(
     assert found.line == "ValueError: x"
 
 
+def test_what_a_rank_went_on_after_does_not_explain_the_signal_that_ended_it(store: Store) -> None:
+    aside = f"Exception ignored in: <function x.__del__>\n{TRACEBACK}AttributeError: x\n"
+    went_on = f"{TRACEBACK}KeyError: 'x'\n{NOW}step 4\n"
+    missing = "fast path: No module named 'flash_attn'\nlibx.so: cannot open shared object file\n"
+    for said in (aside, went_on, missing):
+        found = root(store, said + "srun: error: q-1: task 0: Killed\n")
+        assert found is not None
+        assert (found.cls, found.line) == ("unknown", "srun: error: q-1: task 0: Killed")
+
+
+def test_a_survived_mistake_that_nothing_else_explains_waits_for_nobody(store: Store) -> None:
+    found = root(store, f"{TRACEBACK}KeyError: 'x'\n{NOW}step 4\n")
+    assert found is not None
+    assert (found.cls, found.line) == ("unknown", "KeyError: 'x'")
+    assert root(store, f"fast path: No module named 'flash_attn'\n{NOW}step 4\n") is None
+    lost = root(store, f"{TRACEBACK}KeyError: 'x'\n{NOW}step 4\n{TRACEBACK}{CLOSED}\n")
+    assert lost is not None
+    assert lost.cls == "communication"
+
+
+def test_our_own_story_is_no_evidence(store: Store) -> None:
+    assert root(store, f"{NOW}GPU 0: not out of memory: 3 GiB left\n{NOW}Bus error, no\n") is None
+    between = TRACEBACK + f"{NOW}{SHARD}: leaving it alone\nValueError: x\n"
+    found = root(store, between)
+    assert found is not None
+    assert found.line == "ValueError: x"
+
+
+def test_a_file_system_that_fails_blames_no_node(store: Store) -> None:
+    for words in ("[Errno 5] Input/output error", "[Errno 30] Read-only file system"):
+        found = root(store, f"{TRACEBACK}OSError: {words}: '/scratch/x'\n")
+        assert found is not None
+        assert (found.cls, found.node) == ("node", "")
+    warned = "mkdir -p failed: [Errno 30] Read-only file system: '/home/u/.config'\n"
+    assert root(store, warned, told=True) is None
+
+
+def test_a_disk_that_the_sweep_is_not_on_does_not_pause_it(store: Store) -> None:
+    full = "OSError: [Errno 28] No space left on device"
+    for elsewhere in (f"{full}: '/tmp/x.bin'", "RuntimeError: unable to write to file "
+                      "</torch_71_9>: No space left on device (28)"):  # fmt: skip
+        found = root(store, f"{TRACEBACK}{elsewhere}\n")
+        assert found is not None
+        assert (found.cls, found.line) == ("unknown", elsewhere)
+    for own in (f"{full}: '{store.root}/shards/x'", full):
+        found = root(store, f"{TRACEBACK}{own}\n")
+        assert found is not None
+        assert found.cls == "storage"
+
+
 def test_what_the_scheduler_has_told_is_outdone_by_no_loose_word(store: Store) -> None:
     assert root(store, "wandb: upload: Connection reset by peer\nNo space left on device\n")
     assert (

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.launch.records import attempt, failed
-from xtl.launch.policy import Outlook, Policy, Tries, halvings, host_ooms, outlook
+from xtl.launch.policy import RETRIES, Outlook, Policy, Tries, halvings, host_ooms, outlook
 from xtl.launch.records import Attempt, Failure, FailureClass
 from xtl.sweep.shard import Stage
 
@@ -74,8 +74,16 @@ def test_out_of_host_memory_asks_for_more_each_time() -> None:
     assert host_ooms(after("host-oom", 2)) == 2
 
 
+def test_a_disk_that_is_full_again_though_the_sweeps_has_room_waits_for_a_person() -> None:
+    assert look("storage", after("storage", 3)).again
+    found = look("storage", after("storage", 4))
+    assert not found.again
+    assert "/dev/shm" in found.words
+
+
 def test_a_full_disk_spends_no_try() -> None:
-    assert all(look("storage", after("storage", times)).again for times in (1, 20))
+    nothing = Policy(retries=dict.fromkeys(RETRIES, 0))
+    assert look("storage", after("storage", 3), nothing).again
 
 
 @pytest.mark.parametrize("cls", ["code", "data", "configuration", "diverged", "cancelled"])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from xtl.launch.records import FailureClass
-from xtl.launch.signatures import Weight, match, raised
+from xtl.launch.signatures import Weight, match
+from xtl.launch.tracebacks import raised
 
 OOM_KILL = "Some of your processes may have been killed by the cgroup out-of-memory handler."
 
@@ -36,18 +37,23 @@ OOM_KILL = "Some of your processes may have been killed by the cgroup out-of-mem
         ("NVRM: GPU 0000:18:00.0: GPU has fallen off the bus.", "node", "machine"),
         ("Unable to determine the device handle for GPU0: GPU is lost.", "node", "machine"),
         ("Failed to initialize NVML: Driver/library version mismatch", "node", "machine"),
-        ("OSError: [Errno 30] Read-only file system: '/local'", "node", "machine"),
+        # A file system, which may be every node's.
+        ("OSError: [Errno 30] Read-only file system: '/local'", "node", "said"),
+        ("cat: x: Input/output error", "node", "said"),
         # Storage.
         ("tee: log: No space left on device", "storage", "said"),
         ("cp: error writing 'x': Disk quota exceeded", "storage", "said"),
         ("ls: cannot open directory '.': Stale file handle", "storage", "said"),
         ("cat: x: Remote I/O error", "storage", "said"),
+        ("cp: cannot stat '/scratch/x': Transport endpoint is not connected", "storage", "said"),
+        ("slurmstepd: error: io_init_msg_write_to_fd: Transport endpoint is not connected",
+         "communication", "cascade"),
         # What the job was set up with.
-        ("/usr/bin/python: No module named xtl", "configuration", "said"),
+        ("/usr/bin/python: No module named xtl", "configuration", "loose"),
         ("slurmstepd: error: execve(): /no/such/python: No such file or directory",
-         "configuration", "said"),
+         "configuration", "loose"),
         ("python: error while loading shared libraries: libpython3.11.so.1.0: cannot open shared "
-         "object file: No such file or directory", "configuration", "said"),
+         "object file: No such file or directory", "configuration", "loose"),
         # How Slurm ended it.
         ("slurmstepd: error: *** STEP 4.0 ON n1 CANCELLED AT 2026-11-23T04:43:14 DUE TO TIME "
          "LIMIT ***", "time-limit", "said"),
@@ -62,6 +68,9 @@ OOM_KILL = "Some of your processes may have been killed by the cgroup out-of-mem
          "operation timeout: WorkNCCL(SeqNum=1, OpType=BROADCAST)", "communication", "cascade"),
         ("[rank1]:[W1123 TCPStore.cpp:106] [c10d] recvValue failed on SocketImpl(fd=3): Failed to "
          "recv, got 0 bytes. Connection was likely closed.", "communication", "cascade"),
+        ("RuntimeError: [../third_party/gloo/gloo/transport/tcp/pair.cc:144] no error",
+         "communication", "cascade"),
+        ("sendBytes failed on SocketImpl(fd=26): Broken pipe", "communication", "cascade"),
         ("n1:1:9 [0] NCCL WARN Call to recv from 10.0.0.1 failed : Connection reset by peer",
          "communication", "cascade"),
         # Which tell no more than that it is over.
@@ -108,6 +117,8 @@ def test_an_xid_that_foretells_is_no_failure(xid: int) -> None:
         ("RuntimeError: CUDA error: out of memory", "gpu-oom"),
         ("RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(h)`",
          "gpu-oom"),
+        ("RuntimeError: CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(h)`",
+         "gpu-oom"),
         ("MemoryError", "host-oom"),
         ("OSError: [Errno 12] Cannot allocate memory", "host-oom"),
         ("RuntimeError: CUDA error: uncorrectable ECC error encountered", "node"),
@@ -124,6 +135,8 @@ def test_an_xid_that_foretells_is_no_failure(xid: int) -> None:
          "configuration"),
         ("AssertionError: Torch not compiled with CUDA enabled", "configuration"),
         ("OSError: [Errno 28] No space left on device", "storage"),
+        ("OSError: [Errno 107] Transport endpoint is not connected: '/scratch/x'", "storage"),
+        ("OSError: [Errno 5] Input/output error: '/scratch/x'", "node"),
         ("RuntimeError: [enforce fail at inline_container.cc:603] . PytorchStreamWriter failed "
          "writing file data/1: file write failed: No space left on device", "storage"),
         ("RuntimeError: [../gloo/transport/tcp/pair.cc:534] Connection closed by peer "
@@ -132,7 +145,17 @@ def test_an_xid_that_foretells_is_no_failure(xid: int) -> None:
          "process exited or there was a network error", "communication"),
         ("torch.distributed.DistNetworkError: The client socket has timed out after 600000ms",
          "communication"),
+        ("RuntimeError: Gloo connectFullMesh failed with [../third_party/gloo/gloo/transport/tcp/"
+         "pair.cc:144] no error", "communication"),
+        ("RuntimeError: Socket Timeout", "communication"),
+        ("RuntimeError: Broken pipe", "communication"),
         ("BrokenPipeError: [Errno 32] Broken pipe", "communication"),
+        ("OSError: [Errno 107] Transport endpoint is not connected", "communication"),
+        ("RuntimeError: ProcessGroupGloo does not support reduce_scatter", "code"),
+        ("RuntimeError: No backend type associated with device type cpu: gloo, nccl", "code"),
+        ("RuntimeError: 12 tags of the socket were expected", "code"),
+        ("RuntimeError: Distributed package doesn't have NCCL built in", "code"),
+        ("RuntimeError: the filter wrote to a broken pipe", "code"),
         ("xtl.train.update.DivergedError: update 7: the loss is nan", "diverged"),
         ("xtl.errors.UserError: pool.jsonl: row 3: no space left on device", "data"),
         ("KeyError: 'nccl'", "code"),
@@ -159,7 +182,12 @@ def test_a_line_names_the_node_and_the_rank_that_it_is_about() -> None:
     "line",
     ["", "2026-11-23 03:41:28,739 63fa0c74bd32eb86: done", "epoch 3: loss 0.31", "out of memory",
      "srun: Job step aborted: Waiting up to 4 seconds for job step to finish.",
-     "Skipping rows of the pool that are not memory mapped"],
+     "Skipping rows of the pool that are not memory mapped",
+     "n1:1:9 [0] NCCL INFO NET/Socket : Using [0]eth0:10.0.0.1<0>", "backend: gloo",
+     "WARNING: No module named 'flash_attn', falling back: No module named 'flash_attn'",
+     "x.py:3: UserWarning: no kernel image is available for the fused path",
+     "2026-11-23 03:41:28.739: W tensorflow/dso_loader.cc:64] Could not load dynamic library "
+     "'libnvinfer.so.7'; dlerror: libnvinfer.so.7: cannot open shared object file: No such file"],
 )  # fmt: skip
 def test_a_line_of_a_run_that_is_well_says_nothing(line: str) -> None:
     assert match(line) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.launch.records import claim, finished, result
 from xtl.launch.records import End, Failure
+from xtl.launch.removal import GONE
 from xtl.launch.store import Store
 from xtl.sweep.plan import Plan
 
@@ -83,6 +85,30 @@ def test_reading_an_empty_folder_writes_nothing(tmp_path: Path) -> None:
     assert store.submissions.open() == []
     assert store.read_lock() is None
     assert not (tmp_path / "sweep").exists()
+
+
+def test_an_artifact_that_another_launcher_has_released_is_released(tmp_path: Path) -> None:
+    Store(tmp_path).release_artifact("a")
+
+
+def _release(root: str) -> None:
+    Store(Path(root)).release_artifact("a")
+
+
+def test_of_many_processes_that_release_an_artifact_none_fails(tmp_path: Path) -> None:
+    for number in range(20):
+        (Store(tmp_path).artifact("a") / str(number)).mkdir(parents=True)
+    with ProcessPoolExecutor(4) as pool:
+        list(pool.map(_release, [str(tmp_path)] * 8))
+    assert list(Store(tmp_path).shard("a").iterdir()) == []
+
+
+def test_a_release_is_not_held_up_by_what_an_earlier_one_has_left(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for name in (f".released-{os.getpid()}", f"{GONE}artifact-{os.getpid()}", "artifact"):
+        (store.shard("a") / name / "left").mkdir(parents=True)
+    store.release_artifact("a")
+    assert not store.artifact("a").exists()
 
 
 def test_what_is_kept_of_an_attempt_that_did_not_end_well_comes_with_it(tmp_path: Path) -> None:

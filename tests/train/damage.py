@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -29,15 +30,23 @@ def damaged_checkpoints(root: Path) -> dict[str, tuple[str | None, tuple[str, ..
         seen[name] = loaded(engine, folder, job.layout)
     other = checkpoint.Layout(2, 1, "another parent")
     seen["start"] = loaded(engine, job.checkpoints, other)
+    seen["overtaken"] = _after_an_overtaken_save(engine, job)
     engine.close()
     return seen
+
+
+def _after_an_overtaken_save(engine: Engine, job: TrainJob) -> tuple[str | None, tuple[str, ...]]:
+    """At an update that whoever overtook it has saved."""
+    with contextlib.suppress(scenes.Overtaken):
+        checkpoint.save(engine, job.checkpoints, 3, {}, job.layout, scenes.overtaken)
+    return loaded(engine, job.checkpoints, job.layout)
 
 
 def loaded(
     engine: Engine, folder: Path, layout: checkpoint.Layout
 ) -> tuple[str | None, tuple[str, ...]]:
     """After how many updates what was loaded is, and what was passed over."""
-    resumed = checkpoint.load(engine, folder, layout)
+    resumed = checkpoint.load(engine, folder, layout, fence=lambda: None)
     updates = None if resumed.state is None else str(len(resumed.state["losses"]))
     return updates, resumed.passed_over
 

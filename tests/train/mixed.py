@@ -120,13 +120,14 @@ def training_that_dies(
     """SIGKILL for one rank after update `step`; if `saving`, between files and marker."""
     diary = Diary()
     if dist.get_rank() == rank:
-        diary = Diary(on_fence=lambda: _die(diary, step)) if saving else Diary(kill_at=step)
+        tag = root / name / "checkpoints" / f"step-{step:06}"
+        diary = Diary(on_fence=lambda: _die_with(tag)) if saving else Diary(kill_at=step)
     spec = mixed_spec(KINDS[kind], updates=7)
     scenes.outcome(mixed_job(root, name, spec, settings), diary)
 
 
-def _die(diary: Diary, step: int) -> None:
-    if diary.step == step:
+def _die_with(tag: Path) -> None:
+    if tag.exists():
         os.kill(os.getpid(), signal.SIGKILL)
 
 

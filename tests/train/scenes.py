@@ -76,7 +76,7 @@ def failures(root: Path) -> dict[str, str]:
     """How trainings that cannot end well end, on this rank."""
     seen = {}
     fenced = make_job(root, "fenced", make_spec(updates=2), EACH_UPDATE)
-    seen["fence"] = _raised(fenced, Diary(on_fence=_overtaken))
+    seen["fence"] = _raised(fenced, Diary(on_fence=overtaken))
     wild = make_spec(learning_rate=1e30, updates=4, clip_norm=0.0)
     seen["bf16"] = _raised(make_job(root, "bf16", wild, SETTINGS), Diary())
     wild = wild.model_copy(update={"precision": "fp32"})
@@ -84,7 +84,7 @@ def failures(root: Path) -> dict[str, str]:
     return seen
 
 
-def _overtaken() -> None:
+def overtaken() -> None:
     raise Overtaken("attempt 2 has it")
 
 

@@ -57,6 +57,12 @@ def test_without_a_whole_one_nothing_is_loaded(seen: Seen) -> None:
     assert len(passed_over) == 2
 
 
+def test_an_overtaken_attempt_leaves_what_the_later_one_saved_at_the_same_update(
+    seen: Seen,
+) -> None:
+    assert seen["overtaken"] == ("3", ())
+
+
 def test_state_that_began_with_other_weights_is_passed_over(seen: Seen) -> None:
     loaded, passed_over = seen["start"]
     assert loaded is None

@@ -138,6 +138,21 @@ def test_an_attempt_that_was_overtaken_changes_nothing(
     verify_artifact(artifact, published.digest)
 
 
+def test_an_overtaken_attempt_leaves_alone_what_the_later_one_is_writing(
+    model_folder: Path, artifact: Path
+) -> None:
+    written = artifact.with_name(".artifact.new-1") / "half"
+    written.parent.mkdir(parents=True)
+    written.touch()
+
+    def overtaken() -> None:
+        raise RuntimeError("overtaken")
+
+    with pytest.raises(RuntimeError, match="overtaken"):
+        publish(artifact, model_folder, weights_after_training(model_folder), fence=overtaken)
+    assert [*artifact.parent.rglob("*")] == [written.parent, written]
+
+
 def test_what_a_killed_attempt_left_is_cleared_away(model_folder: Path, artifact: Path) -> None:
     left = artifact.with_name(".artifact.new-1")
     left.mkdir(parents=True)

@@ -127,7 +127,7 @@ def _taken_over(root: Path, case: Case, ranks: int) -> Ending:
     job = _job(root, case, f"by {ranks}, taken over by {dist.get_world_size()}")
     on_rank_zero(partial(_copied, source, job.checkpoints))
     engine, updater = _engine(job)
-    resumed = checkpoint.load(engine, job.checkpoints, job.layout)
+    resumed = checkpoint.load(engine, job.checkpoints, job.layout, fence=lambda: None)
     assert resumed.state is not None
     state, losses = _state(engine), [*resumed.state["losses"]]
     beside = _beside(job.checkpoints)
@@ -135,7 +135,7 @@ def _taken_over(root: Path, case: Case, ranks: int) -> Ending:
     on_rank_zero(lambda: (job.checkpoints / LEFT).mkdir(exist_ok=True))
     _save(engine, job, losses)
     beside_later = _beside(job.checkpoints)
-    checkpoint.load_best(engine, job.checkpoints, BEST, job.layout)
+    checkpoint.load_best(engine, job.checkpoints, BEST, job.layout, fence=lambda: None)
     best = _masters(engine)
     engine.close()
     return Ending(state, best, losses, (beside, beside_later))

@@ -38,6 +38,8 @@ def pause_for(
         failure = state.failure
         if state.name != "failed" or failure is None:
             continue
+        if failure.cls == "storage" and not state.retry:  # some other disk is full
+            continue
         mark = "storage" if failure.cls == "storage" else fingerprint(failure)
         if (mark, shard, _attempt(evidence[shard])) in old:
             continue

@@ -67,12 +67,9 @@ class Execution:
         self._reserve.keep()
         if self.ranks.first:
             identity = RunIdentity(
-                sweep=self.submission.sweep,
-                stage=self.shard.stage,
-                name=self.shard.name,
-                shard=self.shard.id,
-                attempt=self._attempt,
-            )
+                self.submission.sweep, self.shard.stage, self.shard.name, self.shard.id,
+                self._attempt,
+            )  # fmt: skip
             engine = self._engine | {"deterministic": self.submission.deterministic}
             config = self.shard.spec.model_dump(mode="json") | {"engine": engine}
             self._tracker = Tracker(self._store.root, identity, config)
@@ -156,6 +153,7 @@ class Execution:
         if self._tracker:
             self._tracker.summarise({"eval": result.metrics, "degenerate": result.degenerate})
             self._tracker.finish(0)  # before the result: who sees that can collect the run
+        self.fence()  # that took seconds
         self._store.write_result(result.model_copy(update={"finished": time.time()}))
         self._store.discard_checkpoints(self.shard.id)
 

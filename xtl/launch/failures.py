@@ -3,25 +3,52 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from xtl.errors import ConfigurationError, UserError
 from xtl.launch.records import Attempt, Failure, FailureClass
-from xtl.launch.signatures import class_of_raised, match
+from xtl.launch.signatures import match
+from xtl.launch.tracebacks import class_of_raised
 
 SILENT = "rank 0 ended without a word"
 
-_STORAGE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.ESTALE, errno.EREMOTEIO})
+_STORAGE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.ESTALE, errno.EREMOTEIO, errno.ESHUTDOWN})
+# as Python, torch (of shared memory) and the coreutils name it
+_FILE = re.compile(r"(?<=['\"])/[^'\"]*|(?<=<)/[^<>]*(?=>)|(?<=: )/\S*(?=: )")
 
 
 def is_storage(error: BaseException) -> bool:
-    """Whether a file system has no room for us, or has lost a file's handle."""
-    return isinstance(error, OSError) and error.errno in _STORAGE
+    """Whether a file system has no room for us, has lost a file's handle, or is gone."""
+    if not isinstance(error, OSError):
+        return False
+    gone = error.errno == errno.ENOTCONN and error.filename is not None  # of a file: no socket
+    return gone or error.errno in _STORAGE
 
 
-def classify_exception(error: BaseException) -> FailureClass:
-    """The class of what a rank raised, or of what it was raised from: a library may wrap it."""
+def is_elsewhere(words: str, root: Path) -> bool:
+    """Whether all files that a message names, by absolute paths, are outside of the folder `root`.
+    False where it names none."""
+    folders = (root.absolute(), root.resolve())
+    found = [Path(os.path.normpath(path)) for path in _FILE.findall(words)]
+    return bool(found) and not any(path.is_relative_to(each) for path in found for each in folders)
+
+
+def classify_exception(error: BaseException, root: Path | None = None) -> FailureClass:
+    """The class of what a rank raised, or of what it was raised from: a library may wrap it.
+
+    `root`: the sweep's folder. A disk that holds none of it is no reason to pause the sweep: what
+    it has no room for is `unknown`.
+    """
+    cls = _class_of(error)
+    if cls == "storage" and root and is_elsewhere(f"{error} {error.__context__}", root):
+        return "unknown"
+    return cls
+
+
+def _class_of(error: BaseException) -> FailureClass:
     if error.__context__ and is_storage(error.__context__):
         return "storage"
     if isinstance(error, UserError):
@@ -53,7 +80,7 @@ def _order(failure: Failure) -> int:
     if failure.cls == "communication":
         return 5
     if failure.cls == "unknown":
-        return 4 if in_logs(failure) else 6
+        return 4 if in_logs(failure) or failure.rank is not None else 6
     if in_logs(failure):
         return 2
     return 3 if failure.rank is None else 1

@@ -17,7 +17,7 @@ from xtl.launch.code import Frozen, ensure, foresee
 from xtl.launch.drafts import Drafts
 from xtl.launch.failures import is_storage
 from xtl.launch.lease import Lease
-from xtl.launch.nodes import to_exclude
+from xtl.launch.nodes import to_exclude, told
 from xtl.launch.observe import Observation, settle
 from xtl.launch.pauses import has_room
 from xtl.launch.reconcile import Decision, decide
@@ -133,10 +133,11 @@ class Launcher:
         wait for ever mended, and a pause begun, or ended where there is room again."""
         session, store, now = self.session, self.session.store, time.time()
         hours = session.profile.policy.exclude_hours
-        blamed = to_exclude(known, seen.evidence, store.nodes.all(), hours, now)
+        before = store.nodes.all()
+        blamed = to_exclude(known, seen.evidence, before, hours, now)
         for entry in blamed:
             store.nodes.exclude(entry)
-        did = [f"node {entry.node} is left out: {entry.line}" for entry in blamed]
+        did = told(blamed, before, hours)
         if isinstance(session.scheduler, SlurmScheduler):
             did += session.scheduler.mend(store, seen)
         if decision.pause:

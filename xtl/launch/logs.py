@@ -11,12 +11,14 @@ import os
 import re
 import socket
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from xtl.launch.records import Attempt, Failure, Submission
-from xtl.launch.signatures import WEIGHTS, Match, bare, match, raised
+from xtl.launch.failures import is_elsewhere
+from xtl.launch.records import Attempt, Failure, FailureClass, Submission
+from xtl.launch.signatures import WEIGHTS, Match, bare, match
 from xtl.launch.store import Store
+from xtl.launch.tracebacks import raised
 
 MOST_BYTES = 8 * 2**20
 _COUNTED = 2**30  # of a longer log, lines are not numbered: all of it would have to be read
@@ -28,6 +30,7 @@ _TRACEBACK = re.compile(r"\bTraceback \(most recent call last\):$")
 _CAUGHT = re.compile(r"^\w+: Caught \w+ in ")  # what follows tells what was caught
 _FRAME = re.compile(r"^ +File \".+\", line \d+")
 _ASIDE = re.compile(r"^Exception (ignored in|in thread)\b")
+_FOR_A_PERSON: frozenset[FailureClass] = frozenset({"diverged", "data", "configuration", "code"})
 _ENDING = re.compile(r"step_signal: Terminating|Force Terminated|\*\*\* (JOB|STEP) .* CANCELLED")
 
 
@@ -166,7 +169,7 @@ def root_line_of_job(store: Store, submission: Submission, told: bool = False) -
 
 
 def _root(store: Store, written: Sequence[Part], told: bool) -> Failure | None:
-    most = WEIGHTS.index("raised" if told else "cascade")
+    most = WEIGHTS.index("raised" if told else "survived")
     said = [(part, index, found) for part in written for index, found in matches(part.lines)]
     said = [entry for entry in said if WEIGHTS.index(entry[2].weight) <= most]
     if not said:
@@ -176,31 +179,42 @@ def _root(store: Store, written: Sequence[Part], told: bool) -> Failure | None:
     rank = found.rank if found.rank is not None else part.rank
     elsewhere = found.cls == "node" and found.weight != "machine"  # Slurm itself knows of it
     node = "" if elsewhere else found.node or part.node
-    return Failure(cls=found.cls, line=found.text, file=where, rank=rank, node=node)
+    cls = _class_of(found, store.root)
+    return Failure(cls=cls, line=found.text, file=where, rank=rank, node=node)
+
+
+def _class_of(found: Match, root: Path) -> FailureClass:
+    """A disk that the sweep is not on is no reason to pause it; and nobody knows why a rank ended
+    that went on after what would wait for a person."""
+    elsewhere = found.cls == "storage" and is_elsewhere(found.text, root)
+    survived = found.weight == "survived" and found.cls in _FOR_A_PERSON
+    return "unknown" if elsewhere or survived else found.cls
 
 
 def matches(lines: Sequence[str]) -> Iterator[tuple[int, Match]]:
     """Lines that say something of a failure, by their index. Once Slurm has begun to end the tasks,
-    how they ended says nothing; a traceback after which the rank went on was survived."""
+    how they ended says nothing. What a rank went on after was survived: a traceback, or loose
+    words, which say nothing then. Nor does our own story, whatever it tells of."""
     last = max((index for index, line in enumerate(lines) if _OWN.match(line)), default=-1)
     tracing, aside, ending = False, False, False
     for index, line in enumerate(lines):
         text = bare(line)
+        if _OWN.match(line):
+            continue
         if _TRACEBACK.search(text):
             tracing, aside = True, index > 0 and bool(_ASIDE.match(lines[index - 1]))
         elif tracing and text[:1].strip():
             tracing = False
             if not _CAUGHT.match(text):
                 yield index, _weighed(raised(text), survived=aside or index < last)
-        elif not tracing and (found := match(line)) and not (ending and found.weight == "ended"):
-            yield index, found
+        elif not tracing and (found := match(line)):
+            idle = {"ended": ending, "loose": index < last}
+            yield from [] if idle.get(found.weight) else [(index, found)]
         ending = ending or bool(_ENDING.search(line))
 
 
 def _weighed(found: Match, survived: bool) -> Match:
-    if survived and found.weight == "raised":
-        return Match(found.cls, "said", found.text, found.node, found.rank)
-    return found
+    return replace(found, weight="survived") if survived and found.weight == "raised" else found
 
 
 def innermost_frame(lines: Sequence[str]) -> str:

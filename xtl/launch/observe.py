@@ -11,6 +11,7 @@ from xtl.launch.records import Attempt, Failure, FalseStart, Job, Submission
 from xtl.launch.sight import Liveness, Sight
 from xtl.launch.states import SILENCE_LIMIT_S, Evidence
 from xtl.launch.store import Store
+from xtl.launch.traces import traces_of
 from xtl.launch.words import false_start, keep_words, words_on
 from xtl.sweep.plan import Plan
 
@@ -155,21 +156,21 @@ def _evidence(
     ahead = sights[waiting] if waiting else None
     if not store.shard(shard).is_dir():
         return Evidence(waiting=waiting is not None, sight=ahead)
-    attempts = tuple(store.attempts(shard))
-    last = attempts[-1] if attempts else None
+    traces = traces_of(store, shard)
+    last = traces.attempts[-1] if traces.attempts else None
     sight = sights.get(last.claim.submission) if last else None
     return Evidence(
-        result=store.result(shard),
-        artifact=store.artifact_digest(shard),
-        attempts=attempts,
+        result=traces.result,
+        artifact=traces.artifact,
+        attempts=traces.attempts,
         noted=words_on(store, shard, last, sight, now) if last else (),
         heartbeat=last.beat if last else None,
         job=_job(store, last, sight, now) if last else None,
         waiting=waiting is not None,
         sight=ahead or sight,
-        false_starts=tuple(store.false_starts(shard)),
-        pardoned=store.pardoned(shard),
-        taken=store.latest_attempt(shard),
+        false_starts=traces.false_starts,
+        pardoned=traces.pardoned,
+        taken=traces.taken,
     )
 
 

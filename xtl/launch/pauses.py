@@ -55,12 +55,12 @@ class Pauses:
 
 def has_room(folder: Path, needed_bytes: int) -> bool:
     """Whether so much is free there, and can be written: a quota shows only so."""
-    space = os.statvfs(folder)
-    no_inode = space.f_files > 0 and space.f_favail == 0
-    if no_inode or space.f_bavail * space.f_frsize < needed_bytes:
-        return False
     probe = folder / f".room-{os.getpid()}"
     try:
+        space = os.statvfs(folder)
+        no_inode = space.f_files > 0 and space.f_favail == 0
+        if no_inode or space.f_bavail * space.f_frsize < needed_bytes:
+            return False
         with probe.open("wb") as stream:
             stream.write(os.urandom(_PROBE_BYTES))
             stream.flush()

@@ -24,6 +24,11 @@ MORE_MEMORY = 1.5
 """What a shard that ran out of host memory asks for then, as a multiple of what it had."""
 _LEAST_EVALUATION = 4  # halvings of an evaluation's batch, down to some 128 slots
 _MOST_HALVINGS = 10
+_FULL = 3  # times running without a step further, though the sweep's disk had room again each time
+_FULL_ELSEWHERE = (
+    "no room again, though the sweep's disk has some: look at its node's /tmp and /dev/shm and at "
+    "your quota, then `xtl resubmit`"
+)
 _STORAGE = "tried again by itself when there is room: nothing of its budget is spent"
 _TOO_LARGE = (
     "does not fit with the least batch: give it more ranks, a higher ZeRO stage or a GPU with more "
@@ -90,7 +95,9 @@ def outlook(failure: Failure, tries: Tries, policy: Policy) -> Outlook:
     if cls == "gpu-oom":
         return _retried("unknown", tries, policy, cls) if tries.starts else _halved(tries)
     if cls == "storage":
-        return Outlook(True, _STORAGE)
+        return (
+            Outlook(True, _STORAGE) if _stalls(tries) < _FULL else Outlook(False, _FULL_ELSEWHERE)
+        )
     if cls == "communication" or cls == "node" or cls == "host-oom" or cls == "unknown":
         return _retried(cls, tries, policy, cls)
     return Outlook(False, _LAST_WORD.get(cls, _PERSON))

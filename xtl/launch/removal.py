@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xtl.files import sync_folder
-from xtl.launch.store import Store
+
+if TYPE_CHECKING:
+    from xtl.launch.store import Store
 
 GONE = ".gone-"
 """How the name begins of what is being deleted: a crash leaves it, and `xtl clean` finds it."""
 
 
 def remove(path: Path) -> None:
-    """Delete a file or a folder; a folder is renamed first, so that nobody finds a part of it."""
+    """Delete a file or a folder; a folder is renamed first, so that nobody finds a part of it. Who
+    comes second, behind another process, has nothing to do."""
     if not path.is_dir() or path.is_symlink():
         path.unlink(missing_ok=True)
         return
-    doomed = path
-    if not path.name.startswith(GONE):
-        doomed = _free(path.parent, f"{GONE}{path.name.lstrip('.')}-{os.getpid()}")
-        path.rename(doomed)
-    shutil.rmtree(doomed, ignore_errors=True)
+    doomed = path if path.name.startswith(GONE) else _renamed(path)
+    if doomed is not None:
+        shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _renamed(path: Path) -> Path | None:
+    """Where a folder is now, to be deleted; None where another process was quicker."""
+    for name in _names(f"{GONE}{path.name.lstrip('.')}-{os.getpid()}"):
+        try:
+            return path.rename(path.with_name(name))
+        except FileNotFoundError:
+            return None
+        except OSError as error:  # the same process id on another machine, or long ago
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+    raise AssertionError("names never end")
 
 
 def set_aside(store: Store, shard: str) -> Path | None:
@@ -58,5 +75,8 @@ def _link(path: Path, folder: Path) -> None:
 
 
 def _free(folder: Path, name: str) -> Path:
-    names = (name if number == 1 else f"{name}.{number}" for number in count(1))
-    return next(folder / each for each in names if not (folder / each).exists())
+    return next(folder / each for each in _names(name) if not (folder / each).exists())
+
+
+def _names(name: str) -> Iterator[str]:
+    return (name if number == 1 else f"{name}.{number}" for number in count(1))

@@ -1,4 +1,4 @@
-"""What lines of logs, and exceptions, say of a failure: patterns, classes and weights. Pure.
+"""What lines of logs say of a failure: patterns, classes and weights. Pure.
 
 The wordings' sources, as of 2025: torch (c10/cuda/CUDACachingAllocator.cpp, c10/core/impl/
 alloc_cpu.cpp, torch/cuda/__init__.py, csrc/distributed/c10d/{ProcessGroupNCCL,TCPStore}.cpp and its
@@ -15,17 +15,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from xtl.launch.records import FailureClass
 
-Weight = Literal["machine", "raised", "said", "ended", "cascade", "echo"]
+Weight = Literal["machine", "raised", "said", "ended", "loose", "cascade", "survived", "echo"]
 """From what explains the rest to what the rest explains. `machine`: hardware, or the kernel, that a
 rank can only be a victim of; `raised`: the end of a traceback; `said`: the same words elsewhere,
-which may have been survived; `ended`: by which signal a task ended; `cascade`: a connection to a
-rank that has gone; `echo`: that a task ended at all."""
+which may have been survived; `ended`: by which signal a task ended; `loose`: words elsewhere of
+what waits for a person, who is not to be called where a signal ended a task; `cascade`: a
+connection to a rank that has gone; `survived`: a traceback after which the rank went on; `echo`:
+that a task ended at all."""
 
-WEIGHTS: tuple[Weight, ...] = ("machine", "raised", "said", "ended", "cascade", "echo")
+WEIGHTS: tuple[Weight, ...] = get_args(Weight)
 
 _APPLICATION_XIDS = frozenset({13, 31, 32, 37, 43, 45, 68, 69, 94, 126, 137})
 """What a program brought on itself, or is over when it is started again: bucket RESTART_APP, and 45
@@ -78,8 +80,6 @@ SIGNATURES: tuple[Signature, ...] = (
         r"unsupported display driver / cuda driver combination",
         r"driver/library version mismatch",
         r"nvml: (unknown error|gpu is lost)|failed to initialize nvml",
-        r"read-only file system",
-        r"\[errno 5\]|input/output error|structure needs cleaning",
         _STEPD + r"(error: )?couldn't chdir to",
         r"task launch for \S+ failed on node (?P<node>[\w.-]+)",
     ),
@@ -93,6 +93,11 @@ SIGNATURES: tuple[Signature, ...] = (
         _SRUN + r"out of memory",
     ),
     *_all("node", "said", r"cancelled at \S+ due to node failure|srun: error: node failure on"),
+    *_all(  # of a disk, or of a file system that all nodes share: it blames none
+        "node",
+        "said",
+        r"\[errno (5|30)\]|input/output error|read-only file system|structure needs cleaning",
+    ),
     *_all("time-limit", "said", r"cancelled at \S+ due to time limit"),
     *_all("preempted", "said", r"cancelled at \S+ due to (preemption|job requeue)"),
     *_all(
@@ -100,6 +105,7 @@ SIGNATURES: tuple[Signature, ...] = (
         "said",
         r"(cuda|hip|gpu)\b.*\bout of memory|outofmemoryerror|cudaerrormemoryallocation",
         r"cublas_status_alloc_failed|cudnn_status_alloc_failed",
+        r"cublas_status_not_initialized",  # no room for its workspace, mostly
     ),
     *_all(
         "storage",
@@ -107,6 +113,7 @@ SIGNATURES: tuple[Signature, ...] = (
         r"no space left on device|disk quota exceeded|quota exceeded|\benospc\b|\bedquot\b",
         r"stale (nfs )?file handle|remote i/o error",
         r"cannot send after transport endpoint shutdown",
+        r"transport endpoint is not connected: ['\"/]|['\"]: transport endpoint is not connected",
         # torch's zip writer, whose own check outruns the system's word (caffe2/serialize)
         r"inline_container\.cc.*unexpected pos|pytorchstreamwriter failed writing file",
     ),
@@ -118,7 +125,7 @@ SIGNATURES: tuple[Signature, ...] = (
     ),
     *_all(
         "configuration",
-        "said",
+        "loose",
         r"^(modulenotfounderror|importerror|\S*packagenotfounderror)\b|: no module named ",
         r"error while loading shared libraries|cannot open shared object file",
         r"version `(glibc|glibcxx|cxxabi)\S*' not found",
@@ -129,7 +136,7 @@ SIGNATURES: tuple[Signature, ...] = (
     ),
     *_all(
         "code",
-        "said",
+        "loose",
         r"illegal memory access|device-side assert|misaligned address|illegal instruction was",
         r"unspecified launch failure|invalid device ordinal",
     ),
@@ -137,11 +144,14 @@ SIGNATURES: tuple[Signature, ...] = (
     *_all(
         "communication",
         "cascade",
-        r"connection (was )?(likely )?(closed|reset|refused|timed out)|broken pipe",
-        r"\bgloo\b|\bnccl|processgroupnccl|watchdog caught collective",
-        r"socket timeout|wait timeout after|client socket has (failed|timed out)",
+        r"connection (was )?(likely )?(closed|reset|refused|timed out)",
+        r"(^|[]:] ?)broken pipe|transport endpoint is not connected",
+        r"gloo/\S+\.(cc|h):\d+\]|\bnccl (error|warn)\b|nccl communicator was aborted",
+        r"nccl(system|internal|remote|unhandledcuda)error|processgroupnccl\.cpp",
+        r"watchdog caught collective|socket ?timeout|wait timeout after",
+        r"socket (has |was |is )?(failed|timed out|closed)|\bsocket (error|operation)",
         r"failed to recv, got|timed out waiting|missing ranks|monitoredbarrier",
-        r"heartbeat ?monitor|taking the entire process down|\bsocket\b",
+        r"heartbeat ?monitor|taking the entire process down",
     ),
     *_all("unknown", "echo", _SRUN + r"(terminated|exited with exit code)"),
     *_all("unknown", "echo", r"step_signal: terminating|force terminated", r"cancelled at \d"),
@@ -158,33 +168,9 @@ SIGNATURES: tuple[Signature, ...] = (
 
 _RANK = re.compile(r"^\[?rank ?(\d+)\]?:? ?", re.IGNORECASE)  # torch's, before each line
 _XID = re.compile(r"\bxid \((?:pci:)?[0-9a-f:.]+\): (\d+)", re.IGNORECASE)
-_RAISED = re.compile(r"^(?P<name>[A-Za-z_][\w.]*)(?:: (?P<text>.*))?$")
-_LOST = frozenset(
-    {"RuntimeError", "ConnectionError", "ConnectionResetError", "ConnectionAbortedError"}
-    | {"ConnectionRefusedError", "BrokenPipeError", "TimeoutError", "DistError"}
-    | {"DistBackendError", "DistNetworkError", "DistStoreError"}
-)  # what a connection to a rank that has gone is raised as
-_NAMED: dict[str, FailureClass] = {
-    "DivergedError": "diverged",
-    "DamagedError": "node",  # what was written and checked there reads otherwise: again, elsewhere
-    "ConfigurationError": "configuration",
-    "UserError": "data",
-    "UnlockedError": "data",
-    "MemoryError": "host-oom",
-    "OutOfMemoryError": "gpu-oom",
-    "ModuleNotFoundError": "configuration",
-    "ImportError": "configuration",
-    "PackageNotFoundError": "configuration",
-    "ConnectionError": "communication",
-    "ConnectionResetError": "communication",
-    "ConnectionAbortedError": "communication",
-    "ConnectionRefusedError": "communication",
-    "BrokenPipeError": "communication",
-    "DistBackendError": "communication",
-    "DistNetworkError": "communication",
-    "DistStoreError": "communication",
-}
-_PLAIN = frozenset({"DivergedError", "DamagedError", "UserError", "ConfigurationError"})
+_WARNS = re.compile(
+    r"\bWARNING\b|Warning:|: W \S+:\d+\] |^\[?W\d{4} |Could not load dynamic library"
+)  # what calls itself a warning, as Python, TensorFlow and glog do
 
 
 def bare(line: str) -> str:
@@ -199,42 +185,13 @@ def match(line: str) -> Match | None:
         return _of_xid(int(xid[1]), text)
     for signature in SIGNATURES:
         if found := signature.pattern.search(text):
+            if signature.weight == "loose" and _WARNS.search(text):
+                return None
             groups = found.groupdict()
             rank = int(groups["rank"]) if groups.get("rank") else None
             weight = signature.weight
             return Match(signature.cls, weight, text, groups.get("node") or "", rank)
     return None
-
-
-def class_of_raised(name: str, text: str) -> FailureClass:
-    """The class of an exception by its type's name, with or without modules, and its words."""
-    short = name.rpartition(".")[2]
-    if short in _PLAIN:
-        return _NAMED[short]
-    found = match(text) if text else None
-    if found and found.cls == "communication" and short not in _LOST and short != "OSError":
-        found = None
-    if found and found.weight in ("machine", "said", "cascade") and _fits(found, short):
-        return found.cls
-    return _NAMED.get(short, "code")
-
-
-def raised(line: str) -> Match:
-    """The last line of a traceback."""
-    text = bare(line).strip()
-    parts = _RAISED.match(text)
-    name, words = (parts["name"], parts["text"] or "") if parts else ("", text)
-    cls = class_of_raised(name, words)
-    found = match(words) if cls in ("node", "host-oom") else None
-    machine = found is not None and found.cls == cls and found.weight == "machine"
-    weight: Weight = "cascade" if cls == "communication" else "raised"
-    return Match(cls, "machine" if machine else weight, text)
-
-
-def _fits(found: Match, name: str) -> bool:
-    """Words of a missing module, or of a device, count where what was raised is no lookup of
-    somebody's own: a KeyError's text is a key."""
-    return name not in ("KeyError", "AttributeError", "NameError", "IndexError")
 
 
 def _of_xid(number: int, text: str) -> Match | None:
@@ -243,5 +200,5 @@ def _of_xid(number: int, text: str) -> Match | None:
     if number == 45:
         return Match("unknown", "echo", text)
     if number in _APPLICATION_XIDS:
-        return Match("code", "said", text)
+        return Match("code", "loose", text)
     return Match("node", "machine", text)

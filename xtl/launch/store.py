@@ -1,18 +1,20 @@
-"""The sweep's folder: where everything about a sweep is, and how it is read and written."""
+"""The sweep's folder: how everything about a sweep is read and written."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from xtl.errors import UserError
 from xtl.files import create_once, names_in, read_json, write_whole
+from xtl.launch.memo import Memo
 from xtl.launch.nodes import Nodes
 from xtl.launch.pauses import Pauses
+from xtl.launch.places import Places
 from xtl.launch.records import (
     Attempt,
     Claim,
@@ -23,68 +25,24 @@ from xtl.launch.records import (
     Result,
     read_record,
 )
+from xtl.launch.removal import remove
 from xtl.launch.reserve import Reserve
 from xtl.launch.submissions import Batches, Submissions
 from xtl.sweep.lock import Lock
 from xtl.sweep.shard import Shard
 
 
-class Store:
-    """A sweep's folder. Reading never fails on a torn file: it counts as absent."""
+class Store(Places):
+    """A sweep's folder. Reading never fails on a torn file: it counts as absent. All methods read
+    afresh; `memo` is for looks at the whole sweep: see `traces`."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        super().__init__(root)
+        self.memo = Memo()
         self.submissions = Submissions(root / "submissions")
         self.batches = Batches(root / "batches")
         self.pauses = Pauses(root)
         self.nodes = Nodes(root / "nodes")
-
-    # -- places ------------------------------------------------------------------------------
-    @property
-    def manifest_path(self) -> Path:
-        return self.root / "manifest.yaml"
-
-    @property
-    def lock_path(self) -> Path:
-        return self.root / "lock.json"
-
-    @property
-    def profile_path(self) -> Path:
-        return self.root / "profile.yaml"
-
-    @property
-    def cluster_path(self) -> Path:
-        return self.root / "cluster.json"
-
-    @property
-    def table_path(self) -> Path:
-        return self.root / "table.parquet"
-
-    @property
-    def report_path(self) -> Path:
-        return self.root / "report" / "index.html"
-
-    def relative(self, path: Path) -> str:
-        """`path` as records keep it: relative to the sweep's folder."""
-        return os.path.relpath(path.resolve(), self.root.resolve())
-
-    def shard(self, shard: str) -> Path:
-        return self.root / "shards" / shard
-
-    def checkpoints(self, shard: str) -> Path:
-        return self.shard(shard) / "checkpoints"
-
-    def artifact(self, shard: str) -> Path:
-        return self.shard(shard) / "artifact"
-
-    def result_path(self, shard: str) -> Path:
-        return self.shard(shard) / "result.json"
-
-    def predictions_path(self, shard: str) -> Path:
-        return self.shard(shard) / "predictions.parquet"
-
-    def _attempt(self, shard: str, attempt: int) -> Path:
-        return self.shard(shard) / "attempts" / f"{attempt:04}"
 
     # -- manifest and lock -------------------------------------------------------------------
     def read_lock(self) -> Lock | None:
@@ -116,7 +74,13 @@ class Store:
 
     def result(self, shard: str) -> Result | None:
         """A valid result, with its predictions whole beside it."""
-        found = read_record(self.result_path(shard), Result)
+        return self.proven(shard, self.record_of_result(shard))
+
+    def record_of_result(self, shard: str) -> Result | None:
+        return read_record(self.result_path(shard), Result)
+
+    def proven(self, shard: str, found: Result | None) -> Result | None:
+        """What was found as a shard's result, if it is that, and its predictions are whole."""
         if found is None or found.shard != shard:
             return None
         path, kept = self.predictions_path(shard), found.predictions
@@ -128,7 +92,7 @@ class Store:
 
     def artifact_digest(self, shard: str) -> str | None:
         """The digest that the artifact on disk was published under; None where there is none."""
-        found = read_json(self.artifact(shard) / "DIGEST.json")
+        found = read_json(self.digest_path(shard))
         return found.get("digest") if isinstance(found, dict) else None
 
     def parent_digest(self, parent: str) -> str | None:
@@ -144,19 +108,21 @@ class Store:
         shutil.rmtree(self.checkpoints(shard), ignore_errors=True)
 
     def release_artifact(self, shard: str) -> None:
-        """Delete the artifact, keeping its result; renamed first: it is never half there."""
-        doomed = self.shard(shard) / f".released-{os.getpid()}"
-        self.artifact(shard).rename(doomed)
-        shutil.rmtree(doomed, ignore_errors=True)
+        """Delete the artifact, if nobody was quicker; its result stays."""
+        remove(self.artifact(shard))
 
     # -- attempts ----------------------------------------------------------------------------
     def attempts(self, shard: str) -> list[Attempt]:
         """All attempts, oldest first."""
-        folder = self.shard(shard) / "attempts"
-        return [found for number in _numbers(folder) if (found := self.attempt(shard, number))]
+        return [one for number in self.numbers(shard) if (one := self.attempt(shard, number))]
+
+    def numbers(self, shard: str) -> list[int]:
+        """Of attempts, oldest first, claimed or not."""
+        names = names_in(self.shard(shard) / "attempts")
+        return sorted(int(name) for name in names if name.isdigit())
 
     def attempt(self, shard: str, number: int) -> Attempt | None:
-        folder = self._attempt(shard, number)
+        folder = self.attempt_folder(shard, number)
         claim = read_record(folder / "claim.json", Claim)
         if claim is None:
             return None
@@ -169,60 +135,62 @@ class Store:
 
     def latest_attempt(self, shard: str) -> int:
         """The highest number that was claimed; 0 where there is none."""
-        folder = self.shard(shard) / "attempts"
-        claimed = (n for n in _numbers(folder) if (self._attempt(shard, n) / "claim.json").exists())
-        return max(claimed, default=0)
+        return max((n for n in self.numbers(shard) if self.is_claimed(shard, n)), default=0)
+
+    def is_claimed(self, shard: str, number: int) -> bool:
+        """If only by a claim that cannot be read."""
+        return (self.attempt_folder(shard, number) / "claim.json").exists()
 
     def claim(self, claim: Claim) -> bool:
         """Take attempt `claim.attempt` of the shard; False if somebody has it already."""
-        folder = self._attempt(claim.shard, claim.attempt)
+        folder = self.attempt_folder(claim.shard, claim.attempt)
         return create_once(folder / "claim.json", claim.model_dump_json(indent=1))
 
     def end_attempt(self, shard: str, attempt: int, end: End) -> None:
-        write_whole(self._attempt(shard, attempt) / "end.json", end.model_dump_json(indent=1))
+        write_whole(self.attempt_folder(shard, attempt) / "end.json", end.model_dump_json(indent=1))
 
     def beat(self, shard: str, beat: Heartbeat) -> None:
         """Renamed into place, so never torn; not synced, as the next one comes in seconds."""
-        path = self._attempt(shard, beat.attempt) / "heartbeat.json"
+        path = self.attempt_folder(shard, beat.attempt) / "heartbeat.json"
         staged = path.with_name(".heartbeat.json")
         staged.write_text(beat.model_dump_json(), encoding="utf-8")
         staged.replace(path)
 
     def heartbeat(self, shard: str, attempt: int) -> Heartbeat | None:
-        return read_record(self._attempt(shard, attempt) / "heartbeat.json", Heartbeat)
+        return read_record(self.attempt_folder(shard, attempt) / "heartbeat.json", Heartbeat)
 
     def reserve(self, shard: str, attempt: int, rank: int) -> Reserve:
         """Room for what a rank has to say at its end."""
-        return Reserve(self._attempt(shard, attempt) / f".reserve-rank{rank}")
+        return Reserve(self.attempt_folder(shard, attempt) / f".reserve-rank{rank}")
 
     def free_reserves(self, shard: str, attempt: int) -> None:
         """Those of ranks that died without a word."""
-        for path in self._attempt(shard, attempt).glob(".reserve-rank*"):
+        for path in self.attempt_folder(shard, attempt).glob(".reserve-rank*"):
             path.unlink(missing_ok=True)
 
     def note_failure(self, shard: str, attempt: int, failure: Failure, who: str = "") -> None:
         """Kept for each rank, for the scheduler and for the logs (`who`): the root cause is chosen
         when it is read."""
         who = who or ("scheduler" if failure.rank is None else f"rank{failure.rank}")
-        path = self._attempt(shard, attempt) / f"failure-{who}.json"
+        path = self.attempt_folder(shard, attempt) / f"failure-{who}.json"
         write_whole(path, failure.model_dump_json(indent=1))
 
     def noted_failures(self, shard: str, attempt: int) -> list[Failure]:
-        folder = self._attempt(shard, attempt)
+        folder = self.attempt_folder(shard, attempt)
         names = sorted(name for name in names_in(folder) if name.startswith("failure-"))
         return [found for name in names if (found := read_record(folder / name, Failure))]
 
     # -- pardons: attempts and false starts up to now no longer count against the retry budget --
     def pardon(self, shard: str, now: float) -> None:
         text = json.dumps({"attempts": self.latest_attempt(shard), "time": now})
-        write_whole(self.shard(shard) / "pardon.json", text)
+        write_whole(self.pardon_path(shard), text)
 
     def pardoned(self, shard: str) -> int:
         """The latest attempt that no longer counts."""
-        return int(self._pardon(shard).get("attempts", 0))
+        return int(self.pardon_of(shard).get("attempts", 0))
 
-    def _pardon(self, shard: str) -> dict[str, float]:
-        return read_json(self.shard(shard) / "pardon.json") or {}
+    def pardon_of(self, shard: str) -> dict[str, float]:
+        return read_json(self.pardon_path(shard)) or {}
 
     def note_false_start(self, shard: str, submission: str, start: FalseStart) -> None:
         """A job that ended without claiming the shard."""
@@ -231,17 +199,19 @@ class Store:
 
     def false_starts(self, shard: str) -> list[FalseStart]:
         """Those that count: since the pardon, at an attempt that nobody has claimed since."""
+        found = self.noted_false_starts(shard)
+        return self.counting(found, self.latest_attempt(shard), self.pardon_of(shard))
+
+    def noted_false_starts(self, shard: str) -> list[FalseStart]:
         folder = self.shard(shard) / "false-starts"
         names = [name for name in names_in(folder) if name.endswith(".json")]
-        if not names:  # as of most shards
-            return []
-        found = (start for name in names if (start := read_record(folder / name, FalseStart)))
-        latest, since = self.latest_attempt(shard), self._pardon(shard).get("time", 0)
-        return sorted(
-            (start for start in found if start.attempt > latest and start.time > since),
-            key=lambda start: start.time,
-        )
+        return [start for name in names if (start := read_record(folder / name, FalseStart))]
 
-
-def _numbers(folder: Path) -> list[int]:
-    return sorted(int(name) for name in names_in(folder) if name.isdigit())
+    @staticmethod
+    def counting(
+        found: list[FalseStart], taken: int, pardon: Mapping[str, float]
+    ) -> list[FalseStart]:
+        """Oldest first."""
+        since = pardon.get("time", 0)
+        count = (start for start in found if start.attempt > taken and start.time > since)
+        return sorted(count, key=lambda start: start.time)

@@ -9,6 +9,7 @@ import logging
 import os
 import traceback
 from functools import partial
+from pathlib import Path
 from typing import Literal
 
 from xtl.launch.claiming import FencedError, claim_shard
@@ -42,7 +43,7 @@ def run_submission(store: Store, name: str, stop: StopFlag) -> bool:
         if outcome == "run":
             log.info(mark(shard, attempt))
             execution = Execution(store, submission, store.read_shard(shard), attempt, ranks, stop)
-            outcome = _run(execution, stop)
+            outcome = _run(execution, stop, store.root)
             advanced = advanced or execution.advanced
         log.info("%s: %s", shard, outcome)
         if outcome in ("done", "skip"):
@@ -67,7 +68,7 @@ def _speak_up() -> None:
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def _run(execution: Execution, stop: StopFlag) -> str:
+def _run(execution: Execution, stop: StopFlag, root: Path) -> str:
     """Execute one claimed shard; say how it ended. Whatever a rank raises is noted, then raised."""
     try:
         with execution:
@@ -76,14 +77,14 @@ def _run(execution: Execution, stop: StopFlag) -> str:
         log.warning("%s: a later attempt has this shard; leaving it alone", execution.shard.name)
         return "yield"
     except BaseException as error:
-        execution.note(_failure(error, execution.ranks.rank))
+        execution.note(_failure(error, execution.ranks.rank, root))
         raise
     status: Literal["done", "stopped"] = "done" if finished else "stopped"
     execution.end(status, cause=None if finished else stop.cause(execution.submission))
     return status
 
 
-def _failure(error: BaseException, rank: int) -> Failure:
+def _failure(error: BaseException, rank: int, root: Path) -> Failure:
     line = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
     node = node_name() if blames_hardware(error) else ""
-    return Failure(cls=classify_exception(error), line=line, rank=rank, node=node)
+    return Failure(cls=classify_exception(error, root), line=line, rank=rank, node=node)

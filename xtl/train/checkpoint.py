@@ -69,24 +69,26 @@ def save(
     fence: Callable[[], None],
     best: int | None = None,
 ) -> None:
-    """Write and commit the state after `update` updates. Collective; raises what `fence` raises.
+    """Write and commit the state after `update` updates. Collective; raises what `fence` raises,
+    before it has touched anything: who overtook this attempt comes to the same updates.
 
     `best` is the update whose state must be kept beside it.
     """
     tag = _tag(update)
-    on_rank_zero(lambda: shutil.rmtree(folder / tag, ignore_errors=True))
+    on_rank_zero(lambda: _clear(folder / tag, fence))
     try:
         engine.save(folder, tag, state)
     except Exception:
-        shutil.rmtree(folder / tag, ignore_errors=True)  # a full disk has better use for its room
+        _clear(folder / tag, fence)  # a full disk has better use for its room
         raise
     inventory = _inventory(folder / tag)
     needed = None if best in (None, update) else _tag(best)
     on_rank_zero(lambda: _commit(folder, tag, inventory, layout, needed, fence))
 
 
-def load(engine: Engine, folder: Path, layout: Layout) -> Resumed:
-    """Take over the newest checkpoint that is whole and began with the same weights. Collective.
+def load(engine: Engine, folder: Path, layout: Layout, fence: Callable[[], None]) -> Resumed:
+    """Take over the newest checkpoint that is whole and began with the same weights. Collective;
+    raises what `fence` raises, where something must be written for it.
 
     ConfigurationError, on every rank, if `layout` cannot go on from the one it was saved under.
     """
@@ -94,22 +96,24 @@ def load(engine: Engine, folder: Path, layout: Layout) -> Resumed:
     for tag in on_rank_zero(lambda: _tags(folder)):
         fault = _fault(folder / tag, layout.start)
         if fault is None:
-            return Resumed(*_take_over(engine, folder, tag, layout), tuple(passed_over))
+            return Resumed(*_take_over(engine, folder, tag, layout, fence), tuple(passed_over))
         passed_over.append(f"{tag}: {fault}")
     return Resumed(None, None, tuple(passed_over))
 
 
-def load_best(engine: Engine, folder: Path, update: int, layout: Layout) -> None:
+def load_best(
+    engine: Engine, folder: Path, update: int, layout: Layout, fence: Callable[[], None]
+) -> None:
     """Take over the weights after `update` updates. Collective; DamagedError where they are not
     whole: another attempt passes over what needs them, and makes them again; else as `load`."""
     fault = _fault(folder / _tag(update), layout.start)
     if fault is not None:
         raise DamagedError(f"{folder / _tag(update)}, the best checkpoint: {fault}")
-    _take_over(engine, folder, _tag(update), layout)
+    _take_over(engine, folder, _tag(update), layout, fence)
 
 
 def _take_over(
-    engine: Engine, folder: Path, tag: str, layout: Layout
+    engine: Engine, folder: Path, tag: str, layout: Layout, fence: Callable[[], None]
 ) -> tuple[dict[str, Any], Layout]:
     """Load what was found whole: our state in it, and what it was saved under. Collective."""
     saved = on_rank_zero(lambda: _saved_under(folder / tag))
@@ -125,7 +129,7 @@ def _take_over(
     if saved == layout or saved.zero_stage == 0:  # where each rank has it all
         return engine.load(folder, tag), saved
     try:
-        return universal.load(engine, folder, tag), saved
+        return universal.load(engine, folder, tag, fence), saved
     except universal.NothingTakenError as error:
         raise ConfigurationError(f"{folder / tag}: {error}: {ways_out}") from error
 
@@ -146,6 +150,11 @@ def _tags(folder: Path) -> list[str]:
 
 def _update(tag: str) -> int:
     return int(tag.rpartition("-")[2])
+
+
+def _clear(folder: Path, fence: Callable[[], None]) -> None:
+    fence()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _commit(

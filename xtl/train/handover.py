@@ -74,8 +74,10 @@ def publish(artifact: Path, start: Path, weights: Weights, fence: Callable[[], N
     """Write the artifact beside its place, then put it there by a rename.
 
     `start` is the folder of the model that the training started from: frozen tensors, config and
-    tokenizer are its. Raises what `fence` raises, before anything that others see has changed.
+    tokenizer are its. Raises what `fence` raises, before anything is removed or written, and again
+    before anything that others see has changed.
     """
+    fence()  # who overtook this attempt may be publishing
     staging = _fresh_folder(artifact)
     known = _write_weights(staging, start, weights)
     for head in weights.heads:

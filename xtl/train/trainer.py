@@ -65,7 +65,7 @@ def train(job: TrainJob, hooks: Hooks) -> TrainOutcome:
     given = validation_sets(job.spec, job.pools, job.reported)
     engine = Engine(build(job.spec, job.start_from), job.spec, job.engine)
     try:
-        history = _resume(engine, job)
+        history = _resume(engine, job, hooks)
         resumed_from = history.updates
         updater = Updater(engine, job.spec, job.engine, lessons)
         course = _Course(job, hooks, engine, history, updater, Validator(engine, job.engine, given))
@@ -94,8 +94,8 @@ def train(job: TrainJob, hooks: Hooks) -> TrainOutcome:
     )
 
 
-def _resume(engine: Engine, job: TrainJob) -> History:
-    resumed = checkpoint.load(engine, job.checkpoints, job.layout)
+def _resume(engine: Engine, job: TrainJob, hooks: Hooks) -> History:
+    resumed = checkpoint.load(engine, job.checkpoints, job.layout, hooks.fence)
     for fault in resumed.passed_over:
         log.warning("%s: passed over %s", job.checkpoints, fault)
     if resumed.layout not in (None, job.layout):
@@ -183,11 +183,11 @@ class _Course:
     def hand_over(self) -> Published:
         """Publish the weights that were selected."""
         with self.engine.clock("hand-over"):
-            job = self.job
+            job, fence = self.job, self.hooks.fence
             if self.selected != self.history.updates:
-                checkpoint.load_best(self.engine, job.checkpoints, self.selected, job.layout)
+                best = self.selected
+                checkpoint.load_best(self.engine, job.checkpoints, best, job.layout, fence)
             weights = _weights(self.engine, job.spec)
-            fence = self.hooks.fence
             return on_rank_zero(lambda: publish(job.artifact, job.start_from, weights, fence))
 
 

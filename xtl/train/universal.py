@@ -12,6 +12,7 @@ import io
 import shutil
 import tempfile
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +28,16 @@ class NothingTakenError(Exception):
     """There are no moments in the state: fp16 has skipped all updates so far."""
 
 
-def load(engine: Engine, folder: Path, tag: str) -> dict[str, Any]:
+def load(engine: Engine, folder: Path, tag: str, fence: Callable[[], None]) -> dict[str, Any]:
     """Take over `folder/tag`, which the caller has found whole; our state in it. Collective.
 
-    Raises NothingTakenError: DeepSpeed would take the masters from the parameters' rounded values.
+    Raises what `fence` raises, before anything has changed, and NothingTakenError: DeepSpeed would
+    take the masters from the parameters' rounded values.
     """
-    converted = on_rank_zero(lambda: _convert(folder, tag))
+    converted = on_rank_zero(lambda: _convert(folder, tag, fence))
     state = engine.load(converted, tag, universal=True)
     dist.barrier()  # all have read it
-    on_rank_zero(lambda: clear(folder))
+    on_rank_zero(lambda: shutil.rmtree(converted, ignore_errors=True))
     return state
 
 
@@ -45,10 +47,11 @@ def clear(folder: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def _convert(folder: Path, tag: str) -> Path:
+def _convert(folder: Path, tag: str, fence: Callable[[], None]) -> Path:
     """The folder in which `tag` is in universal format."""
     from deepspeed.checkpoint.ds_to_universal import main
 
+    fence()
     clear(folder)
     converted = Path(tempfile.mkdtemp(dir=folder, prefix=_PREFIX))
     arguments = Namespace(
@@ -66,6 +69,6 @@ def _convert(folder: Path, tag: str) -> Path:
         if not any((converted / tag).glob("zero/*/exp_avg.pt")):
             raise NothingTakenError("found no update that was taken, expected one")
     except BaseException:
-        clear(folder)  # it may be for want of space
+        shutil.rmtree(converted, ignore_errors=True)  # it may be for want of space
         raise
     return converted
