@@ -32,7 +32,8 @@ def nodes(
     """Show the nodes that a log blames for a failure: no job is sent there for some time.
 
     How long is the profile's `policy.exclude_hours`. What began there so far no longer counts
-    against a node that is readmitted; what begins next does. Of nodes with one fault three are left
+    against a node that is readmitted; what begins next does. Jobs that are in the queue by then
+    still go without it. Of nodes with one fault three are left
     out, and the others kept: it may be no node's own, but, say, of a driver that all have.
     """
     store, now = session(manifest, root, cluster, profile).store, time.time()

@@ -114,7 +114,7 @@ class Toll:
             stake = row.stake
             at, unsaved = (f"{stake.step}/{stake.total}", str(stake.steps)) if stake else ("", "")
             name = self.plan.shards[row.shard].name + ("" if row.meant else " (in the same job)")
-            job = (row.job.sight.job or "here") if row.job else ""
+            job = _told(row.job) if row.job else ""
             named = f"{ids.get(row.shard, '')} {name}".lstrip()
             table.add_row(Text(named), row.state, job, at, unsaved)
         console.print(table)
@@ -156,6 +156,12 @@ class Toll:
         fate = "lost" if self.now else "unsaved as yet"
         price = f"; {clock(risk)} of device time are {fate}" if risk else ""
         return " and ".join(told) + price
+
+
+def _told(job: CancelledJob) -> str:
+    if not job.sent:
+        return "being sent"
+    return job.sight.job or "here"
 
 
 def job_of(job: CancelledJob) -> str:

@@ -102,6 +102,7 @@ def test_a_canary_that_was_preempted_after_its_first_updates_has_passed(plan: Pl
     first = attempt(1, stopped(PASSED)).model_copy(update={"beat": beat})
     waits = Evidence(attempts=(first,), job="alive")
     for pardoned, released in ((0, True), (1, False)):
-        found = decision(plan, {canary.id: replace(waits, pardoned=pardoned)})
+        seen = replace(waits, heartbeat=beat, pardoned=pardoned)
+        found = decision(plan, {canary.id: seen})
         going = {bundle.members[0] for bundle in found.bundles}
         assert ({shard.id for shard in others} <= going) == released

@@ -348,3 +348,16 @@ def test_a_cancel_that_was_not_heard_leaves_what_was_meant_before(two_jobs: TwoJ
     two_jobs.store.submissions.note_cancelled(runs.submission.name, ["earlier"])
     two_jobs.cancel(no="*--signal*")
     assert two_jobs.marks() == [frozenset(waits.meant), frozenset(["earlier"])]
+
+
+def test_an_array_on_its_way_to_slurm_is_cancelled_without_a_word_to_it(
+    plan: Plan, tmp_path: Path
+) -> None:
+    store, (first, *_) = Store(tmp_path), plan.shards
+    job = submission(first)
+    store.submissions.write(job)
+    way = Sight("unknown", dropped=True)
+    doomed = what_to_cancel(plan, known(plan, (first,)), seen(plan, job, sight=way), [first], True)
+    assert [(one.meant, one.sent) for one in doomed.jobs] == [((first,), False)]
+    carry_out(store, doomed, Client("/nowhere"))
+    assert store.submissions.cancelled(job.name) == frozenset([first])

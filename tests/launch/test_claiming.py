@@ -10,7 +10,7 @@ from tests.launch.records import result
 from tests.launch.slurm.test_watch import submit
 from xtl.launch import claiming
 from xtl.launch.claiming import claim_shard
-from xtl.launch.records import Pause, Submission
+from xtl.launch.records import FalseStart, Pause, Submission
 from xtl.launch.store import Store
 from xtl.sweep.plan import Plan
 from xtl.sweep.shard import Shard
@@ -157,3 +157,14 @@ def test_a_paused_sweeps_jobs_leave_without_using_up_a_try(
     assert store.attempts(chain[0].id) == []
     store.pauses.lift()
     assert claim_shard(store, submission, chain[0].id, 1) == ("run", 1)
+
+
+def test_a_job_that_slurm_took_late_leaves_what_a_person_has_cancelled_since(
+    store: Store, submission: Submission, chain: tuple[Shard, Shard]
+) -> None:
+    for since, decided in ((-1.0, "run"), (1.0, "cancelled")):
+        moment = submission.created + since
+        start = FalseStart(cls="cancelled", line="a person", attempt=1, time=moment)
+        store.note_false_start(chain[0].id, f"another-{since}", start)
+        assert claim_shard(store, submission, chain[0].id, 1) == (decided, 1)
+        assert len(store.attempts(chain[0].id)) == 1

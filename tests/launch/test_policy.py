@@ -99,3 +99,12 @@ def test_a_gpu_that_was_full_before_the_shard_began_is_tried_again_within_a_budg
         full: FailureClass = "gpu-oom"
         tries = Tries((attempt(1, failed("preempted")),), ("preempted",), (full,) * times)
         assert look("gpu-oom", tries).again == again
+
+
+def test_a_disk_that_is_full_before_a_shard_begins_is_no_business_of_its_earlier_tries() -> None:
+    stalled = after("gpu-oom", 4)
+    full: FailureClass = "storage"
+    for times, again in ((1, True), (3, True), (4, False)):
+        tries = Tries(stalled.attempts, stalled.classes, (full,) * times)
+        assert look("storage", tries).again == again
+        assert look("storage", Tries(starts=(full,) * times)).again == again

@@ -34,7 +34,7 @@ def passed(state: State, own: Evidence) -> bool:
     if state.name == "done" or own.result is not None:
         return True
     beats = [each.beat for each in own.attempts if each.claim.attempt > own.pardoned and each.beat]
-    if own.heartbeat:
+    if own.heartbeat and own.heartbeat.attempt > own.pardoned:
         beats.append(own.heartbeat)
     return any(beat.step >= PASSED or beat.saved > 0 for beat in beats)
 

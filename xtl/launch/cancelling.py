@@ -47,6 +47,12 @@ class CancelledJob:
     def runs(self) -> bool:
         return self.submission.cluster == "local" or self.sight.state == "RUNNING"
 
+    @property
+    def sent(self) -> bool:
+        """False where its launcher is about to submit it, or died as it was: nobody can be told,
+        and if it comes it leaves by itself."""
+        return self.submission.cluster == "local" or self.sight.liveness == "alive"
+
 
 @dataclass(frozen=True)
 class Cancellation:
@@ -92,7 +98,7 @@ def what_to_cancel(
         meant = tuple(key for key in left if key in chosen or key in earlier or others_too)
         if not any(shard in chosen for shard in left):
             continue
-        if sight.liveness != "alive":
+        if sight.liveness != "alive" and not (sight.dropped and submission.cluster == "slurm"):
             lost += meant
             continue
         others = tuple(shard for shard in left if shard not in meant)
@@ -183,7 +189,7 @@ def carry_out(store: Store, doomed: Cancellation, client: Client | None, now: bo
     earlier = {name: submissions.cancelled(name) for name in names}
     for job in doomed.jobs:
         submissions.note_cancelled(job.submission.name, job.meant)
-    slurm = [job for job in doomed.jobs if job.submission.cluster == "slurm"]
+    slurm = [job for job in doomed.jobs if job.submission.cluster == "slurm" and job.sent]
     untold, why = _tell(client, slurm, now) if client else ([], "")
     local = [job for job in doomed.jobs if job.submission.cluster == "local"]
     if untold:

@@ -22,10 +22,11 @@ class FencedError(Exception):
 def claim_shard(store: Store, submission: Submission, shard: str, attempt: int) -> tuple[str, int]:
     """Rank 0's decision: `skip` what is done, `run` the attempt that was claimed, `yield` to who
     has it, or leave without a try used up: `early` where a parent is not there, `paused` where the
-    whole sweep is, `cancelled` where a person has cancelled this job."""
+    whole sweep is, `cancelled` where a person has cancelled this job, or the shard since it was
+    submitted."""
     if _is_done(store, submission, shard):
         return "skip", attempt
-    if store.submissions.cancelled(submission.name) is not None:
+    if _is_cancelled(store, submission, shard):
         return "cancelled", attempt
     if store.pauses.current():
         return "paused", attempt
@@ -37,6 +38,14 @@ def claim_shard(store: Store, submission: Submission, shard: str, attempt: int) 
         claim = claim.model_copy(update={"attempt": claim.attempt + 1})  # this job, requeued
         earlier = store.attempt(shard, claim.attempt)
     return "run" if store.claim(claim) else "yield", claim.attempt
+
+
+def _is_cancelled(store: Store, submission: Submission, shard: str) -> bool:
+    """A job that Slurm took so late that it was given up hears of it by the shard alone."""
+    starts = store.noted_false_starts(shard)
+    return store.submissions.cancelled(submission.name) is not None or any(
+        start.cls == "cancelled" and start.time > submission.created for start in starts
+    )
 
 
 def _parents_are_there(store: Store, shard: str) -> bool:

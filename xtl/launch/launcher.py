@@ -29,6 +29,9 @@ from xtl.launch.slurm.unattended import Left, is_reconciler, leave_behind
 from xtl.launch.slurm.waves import Wave
 from xtl.launch.states import Evidence, State
 
+PROBE_EVERY_S = 10.0
+"""A full disk is asked no oftener whether there is room: the question itself writes."""
+
 
 @dataclass(frozen=True)
 class Look:
@@ -58,6 +61,7 @@ class Launcher:
 
     def __post_init__(self) -> None:
         self.lease = Lease(self.session.store.root)
+        self._probe_from = 0.0  # on time.monotonic's clock
         if isinstance(self.session.scheduler, SlurmScheduler):
             self.session.scheduler.unattended = self.unattended
 
@@ -104,7 +108,9 @@ class Launcher:
         did: list[str] = []
         if leading:
             settle(self.session.store, observation)
-            if observation.ended:
+            if observation.returned and isinstance(scheduler, SlurmScheduler):
+                scheduler.watch.forget()  # its last word on them is from before they began again
+            if observation.ended or observation.returned:
                 observation, known, decision = self.decide()
             did = self._guard(observation, known, decision)
             for shard in decision.releases:
@@ -134,7 +140,7 @@ class Launcher:
         session, store, now = self.session, self.session.store, time.time()
         hours = session.profile.policy.exclude_hours
         before = store.nodes.all()
-        blamed = to_exclude(known, seen.evidence, before, hours, now)
+        blamed = to_exclude(known, seen.evidence, before, hours, now, self._spare_nodes(known))
         for entry in blamed:
             store.nodes.exclude(entry)
         did = told(blamed, before, hours)
@@ -145,11 +151,23 @@ class Launcher:
             self._go_on(decision.pause, now)
         return did
 
+    def _spare_nodes(self, known: Mapping[str, State]) -> int | None:
+        """Asked where a node may be left out, of Slurm; None: not known."""
+        scheduler = self.session.scheduler
+        if not isinstance(scheduler, SlurmScheduler):
+            return None
+        if not any(state.failure and state.failure.cls == "node" for state in known.values()):
+            return None
+        return scheduler.spare_nodes(self.session.manifest.engine.ranks)
+
     def _go_on(self, pause: Pause, now: float) -> None:
         """End a pause for want of room, if there is room."""
         store = self.session.store
         rested = pause.cause == "storage" and not store.pauses.rest_s(pause, now)
-        if rested and has_room(store.root, self.session.checkpoint_bytes):
+        if not rested or time.monotonic() < self._probe_from:
+            return
+        self._probe_from = time.monotonic() + PROBE_EVERY_S
+        if has_room(store.root, self.session.checkpoint_bytes):
             store.pauses.lift()
 
     def scripts(self, decision: Decision, seen: Observation) -> list[str]:

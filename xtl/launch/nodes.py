@@ -26,9 +26,8 @@ class Nodes:
 
     def all(self) -> list[ExcludedNode]:
         """By name, those whose time is over or that were readmitted too."""
-        found = (
-            read_record(self._folder / n, ExcludedNode) for n in sorted(names_in(self._folder))
-        )
+        names = sorted(name for name in names_in(self._folder) if name.endswith(".json"))
+        found = (read_record(self._folder / name, ExcludedNode) for name in names)
         return [entry for entry in found if entry]
 
     def excluded(self, now: float) -> list[ExcludedNode]:

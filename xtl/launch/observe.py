@@ -126,7 +126,7 @@ def _is_undone(store: Store, shard: str) -> bool:
 
 
 def _is_given_up(store: Store, entry: Submission) -> bool:
-    """Cancelled by a launcher, or as one of a job's shards that a person meant others of."""
+    """Cancelled by a launcher, which could not have it started."""
     return store.submissions.is_given_up(entry.name)
 
 

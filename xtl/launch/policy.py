@@ -95,9 +95,8 @@ def outlook(failure: Failure, tries: Tries, policy: Policy) -> Outlook:
     if cls == "gpu-oom":
         return _retried("unknown", tries, policy, cls) if tries.starts else _halved(tries)
     if cls == "storage":
-        return (
-            Outlook(True, _STORAGE) if _stalls(tries) < _FULL else Outlook(False, _FULL_ELSEWHERE)
-        )
+        stalls = tries.starts.count(cls) - 1 if tries.starts else _stalls(tries)
+        return Outlook(True, _STORAGE) if stalls < _FULL else Outlook(False, _FULL_ELSEWHERE)
     if cls == "communication" or cls == "node" or cls == "host-oom" or cls == "unknown":
         return _retried(cls, tries, policy, cls)
     return Outlook(False, _LAST_WORD.get(cls, _PERSON))

@@ -10,6 +10,7 @@ cannot be is refused, since to begin again would throw a training away.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -79,7 +80,8 @@ def save(
     try:
         engine.save(folder, tag, state)
     except Exception:
-        _clear(folder / tag, fence)  # a full disk has better use for its room
+        with contextlib.suppress(Exception):  # overtaken: it is no longer this attempt's to clear
+            _clear(folder / tag, fence)  # a full disk has better use for its room
         raise
     inventory = _inventory(folder / tag)
     needed = None if best in (None, update) else _tag(best)

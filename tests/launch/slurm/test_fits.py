@@ -8,7 +8,7 @@ from tests.launch.slurm.clusters import cluster, profile
 from xtl.errors import UserError
 from xtl.launch.profile import parse_profile
 from xtl.launch.slurm.facts import read_associations, read_nodes
-from xtl.launch.slurm.fits import require_computes, require_fits
+from xtl.launch.slurm.fits import nodes_to_spare, require_computes, require_fits
 from xtl.launch.slurm.limits import Limits
 from xtl.sweep.shard import Precision
 
@@ -149,3 +149,14 @@ def test_one_that_no_card_has_is_refused(
     with pytest.raises(UserError) as caught:
         require_computes(profile(more), cluster(nodes=read_nodes(NODES_OF[nodes])), precision)
     assert str(caught.value).startswith(f"engine.precision: found {precision}, {said}")
+
+
+@pytest.mark.parametrize(
+    ("change", "ranks", "spare"),
+    [({}, 4, 5), ({}, 8, 4), ({"constraint": "a100"}, 8, 2), ({"partition": "gpu,cpu"}, 4, 5),
+     ({"memory_per_rank_gib": 200}, 4, 1), ({}, 64, 0)],
+)  # fmt: skip
+def test_so_many_nodes_may_be_left_out_that_a_job_still_finds_its_own(
+    change: dict[str, object], ranks: int, spare: int
+) -> None:
+    assert nodes_to_spare(profile().model_copy(update=change), cluster(), ranks) == spare

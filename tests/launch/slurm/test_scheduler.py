@@ -3,6 +3,7 @@ real one."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from xtl.errors import UserError
 from xtl.launch.drafts import Drafts
 from xtl.launch.observe import Observation
 from xtl.launch.reconcile import Bundle
-from xtl.launch.records import Submission
+from xtl.launch.records import ExcludedNode, Submission
 from xtl.launch.slurm import arrays
 from xtl.launch.slurm.client import Client
 from xtl.launch.slurm.scheduler import SlurmScheduler
@@ -28,6 +29,7 @@ class Bench:
 
     def __init__(self, folder: Path, plan: Plan) -> None:
         self.plan, self.store, self.programs = plan, Store(folder / "sweep"), folder / "bin"
+        self.folder = folder
         self.called = folder / "called"
         self.programs.mkdir()
         self.put("squeue", "")
@@ -122,3 +124,24 @@ def test_an_array_that_slurm_refuses_leaves_no_trace(bench: Bench) -> None:
     with pytest.raises(UserError, match="Invalid partition"):
         bench.submit()
     assert bench.left() == (0, 0)
+
+
+def test_a_job_that_sbatch_said_nothing_of_may_turn_up_as_of_then(bench: Bench) -> None:
+    """Not as of when it was called, which may be a minute ago."""
+    written = bench.folder / "written"
+    bench.sbatch(f"date +%s.%N > {written}; sleep 0.05; kill -9 $$")
+    bench.submit()
+    (entry, _) = bench.store.submissions.open()
+    batch = bench.store.batches.find(entry.batch)
+    assert batch is not None
+    assert batch.created > float(written.read_text())
+
+
+def test_a_refusal_names_the_nodes_that_were_left_out(bench: Bench) -> None:
+    bench.sbatch("echo sbatch: error: Requested node configuration is not available >&2; exit 1")
+    entry = ExcludedNode(
+        node="n7", line="Xid 79", shard="s", attempt=1, since=1.0, until=time.time() + 60
+    )
+    bench.store.nodes.exclude(entry)
+    with pytest.raises(UserError, match=r"partition gpu without n7 \(`xtl nodes --readmit`\)"):
+        bench.submit()

@@ -158,3 +158,17 @@ def test_of_an_array_that_takes_long_to_write_none_is_taken_for_never_sent(tmp_p
     store.batches.write(Batch(name=BATCH, submissions=(old.name, new.name), created=now))
     assert looked(Prepared(), store, [old, new]) == ["unknown", "unknown"]
     assert looked(Prepared(), store, [old]) == ["unknown"]
+
+
+def test_what_squeue_lists_no_more_is_asked_for_though_the_database_is_away(tmp_path: Path) -> None:
+    """Else a sweep would wait for such a job for as long as the database is away."""
+
+    class Bookless(Prepared):
+        def accounts(self, names: Collection[str], since: float) -> list[AccountRow]:
+            raise SlurmSilentError("sacct: no answer")
+
+    store = Store(tmp_path)
+    submissions = submit(store, 1, ORPHAN_S + 1)
+    store.batches.write_job(BATCH, Job(id="7", host="login"))
+    (sight,) = Watch(Bookless(), accounting=True).look(store, submissions).values()
+    assert (sight.liveness, sight.asked) == ("unknown", True)

@@ -170,3 +170,30 @@ def what_a_person_cancels_stays_cancelled_until_a_person_says_so(scene: Scene) -
     resubmit(scene, "--class", "cancelled")
     assert scene.resumed_from() > 0
     return f"class cancelled, left alone; then from update {scene.resumed_from()} of 128"
+
+
+OTHER = "0 s2 → lookup-qa"
+
+
+@fault(
+    "job cancelled, then requeued by hand",
+    "`scancel` of one of two that train, and `scontrol requeue` when xtl has written it off",
+    chains=2,
+    profile={"policy": {"canary": False}},
+    slowly=0.25,
+)
+def a_job_that_a_person_brings_back_is_followed_and_not_submitted_again(scene: Scene) -> str:
+    scene.start()
+    for name in (TRAINING, OTHER):
+        scene.until_under_way(name)
+    job = scene.attempts()[0].claim
+    scene.cluster.run("scancel", job.job)
+    scene.until(lambda: scene.store.submissions.is_closed(job.submission))
+    scene.verdict("cancelled")
+    scene.strike(lambda: scene.cluster.run("scontrol", "requeue", job.job))
+    scene.recover()
+    scene.finish()
+    assert len(jobs(scene.bench)) == 1
+    assert [each.claim.submission for each in scene.attempts()] == [job.submission] * 2
+    assert scene.resumed_from() > 0
+    return f"class cancelled; then followed again, from update {scene.resumed_from()} of 128"

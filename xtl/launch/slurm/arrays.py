@@ -48,10 +48,17 @@ def write_array(drafts: Drafts, wave: Wave, signal_seconds: int) -> Array:
             bundle, "slurm", batch=name, minutes=wave.minutes, signal_seconds=signal_seconds
         )
         members += [written] if written else []
+    array = Array(name, tuple(members))
     if members:
-        names = tuple(submission.name for submission in members)
-        store.batches.write(Batch(name=name, submissions=names, created=time.time()))
-    return Array(name, tuple(members))
+        rewrite(store, array)
+    return array
+
+
+def rewrite(store: Store, array: Array) -> None:
+    """As of now: also where sbatch was called and nobody answered, for as long as it takes a job
+    to turn up counts from then."""
+    names = tuple(submission.name for submission in array.members)
+    store.batches.write(Batch(name=array.name, submissions=names, created=time.time()))
 
 
 def may_go(drafts: Drafts, array: Array) -> bool:

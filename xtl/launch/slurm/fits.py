@@ -45,6 +45,23 @@ def require_computes(profile: SlurmProfile, limits: Limits, precision: Precision
         )
 
 
+def nodes_to_spare(profile: SlurmProfile, limits: Limits, ranks: int) -> int:
+    """Of the nodes that a job may get, those that a job of so many ranks can do without; of several
+    partitions, by the largest, since they may share nodes."""
+    words = set(_features(profile))
+    counts = {
+        name: sum(
+            kind.count
+            for kind in _kinds(profile, limits)
+            if kind.partition == name
+            and _holds(profile, kind)
+            and (not words or words & set(kind.features))
+        )
+        for name in profile.partition.split(",")
+    }
+    return max(0, max(counts.values()) - profile.nodes_for(ranks)[0])
+
+
 def _partition(names: str, limits: Limits, key: str) -> Iterable[str]:
     known = {entry.name: entry for entry in limits.partitions}
     for name in names.split(","):
@@ -107,9 +124,13 @@ def _holds(profile: SlurmProfile, kind: NodeKind) -> bool:
 def _constraint(profile: SlurmProfile, kinds: list[NodeKind]) -> Iterable[str]:
     """Features are words; what stands between them is Slurm's to judge."""
     known = {feature for kind in kinds for feature in kind.features}
-    for word in re.findall(r"[A-Za-z_][\w.:=-]*", profile.constraint or ""):
+    for word in _features(profile):
         if word not in known:
             yield f"constraint: found {word}, expected {_place(profile)} has ({_list(known)})"
+
+
+def _features(profile: SlurmProfile) -> list[str]:
+    return re.findall(r"[A-Za-z_][\w.:=-]*", profile.constraint or "")
 
 
 def _times(profile: SlurmProfile, limits: Limits) -> Iterable[str]:

@@ -18,8 +18,17 @@ from xtl.launch.profile_parts import Reconcile
 from xtl.launch.reconcile import Bundle
 from xtl.launch.records import Job, Submission
 from xtl.launch.sight import Sight
-from xtl.launch.slurm.arrays import Array, may_go, prefix, reconciler, withdraw, write_array
+from xtl.launch.slurm.arrays import (
+    Array,
+    may_go,
+    prefix,
+    reconciler,
+    rewrite,
+    withdraw,
+    write_array,
+)
 from xtl.launch.slurm.errors import SlurmRefusedError, SlurmSilentError
+from xtl.launch.slurm.fits import nodes_to_spare
 from xtl.launch.slurm.limits import (
     Limits,
     is_full,
@@ -100,6 +109,13 @@ class SlurmScheduler:
         done = mend(self.watch.client, store, held, self.watch.look(store, held))
         self.watch.forget()
         return done
+
+    def spare_nodes(self, ranks: int) -> int | None:
+        """How many nodes may be left out and a job of so many ranks still start; None: not told."""
+        try:
+            return nodes_to_spare(self.profile, self._limits(), ranks)
+        except (SlurmSilentError, SlurmRefusedError):
+            return None
 
     def scripts(self, drafts: Drafts, bundles: Sequence[Bundle], seen: Observation) -> list[str]:
         """What `submit` would give to sbatch if every call succeeded; writes nothing."""
@@ -182,12 +198,13 @@ class SlurmScheduler:
             job = self.watch.client.submit(path)
         except SlurmSilentError as error:
             self._refused = str(error)
+            rewrite(store, array)
             return None
         except SlurmRefusedError as error:
             self._refused = str(error)
             withdraw(store, array)
             if not is_full(error):
-                raise UserError(f"{error}: partition {self.profile.partition}") from None
+                raise UserError(f"{error}: {_where(self.profile, script)}") from None
             self._full = True
             return None
         store.batches.write_job(array.name, Job(id=job, host=socket.gethostname()))
@@ -208,6 +225,13 @@ class SlurmScheduler:
             memory=wave.memory,
             exclude=tuple(entry.node for entry in drafts.store.nodes.excluded(time.time())),
         )
+
+
+def _where(profile: SlurmProfile, script: Script) -> str:
+    """What a refusal may be about."""
+    left_out = ", ".join(script.exclude)
+    without = f" without {left_out} (`xtl nodes --readmit`)" if left_out else ""
+    return f"partition {profile.partition}{without}"
 
 
 def alive_jobs(seen: Observation) -> dict[str, str]:

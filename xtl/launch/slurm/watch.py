@@ -28,12 +28,13 @@ JobKey = tuple[str, int]
 @dataclass(frozen=True)
 class Answer:
     """What squeue and sacct said of some jobs. Not `complete`: one of them was silent, and what
-    is absent may be there."""
+    is absent may be there. `heard`: squeue was not, and lists it no more."""
 
     asked: float  # seconds since the epoch
     names: frozenset[str]
     sights: Mapping[JobKey, Sight]
     complete: bool
+    heard: bool
 
 
 class Watch:
@@ -91,7 +92,8 @@ class Watch:
             complete = True
         except (SlurmSilentError, SlurmRefusedError) as error:
             self.said = str(error)
-        return Answer(asked, names, sights(queue, accounts, jobs, began), complete)
+        found = sights(queue, accounts, jobs, began)
+        return Answer(asked, names, found, complete, heard=queue is not None)
 
     def _has_accounting(self) -> bool:
         return self.client.has_accounting if self.accounting == "auto" else self.accounting
@@ -107,7 +109,7 @@ def _sight(store: Store, job: JobKey | None, answer: Answer, written: float) -> 
         return found
     if known is None and answer.complete:
         return _never_sent(perhaps)
-    return Sight(asked=answer.complete)
+    return Sight(asked=answer.heard)
 
 
 def _written(
