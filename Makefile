@@ -102,16 +102,19 @@ lint: $(VENV)/.ready-$(TORCH)
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy xtl jobs slurm tests requirements $(if $(wildcard benchmarks/*.py),benchmarks)
 
+# Two at a time, as most tests wait for processes; those of a file share what they have set up.
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 check: lint ## Lint, types and the fast tests (2 minutes)
-	@$(BIN)/python -m pytest -m "not slow and not long"
+	@$(PYTEST) -m "not slow and not long"
 
 test: lint ## Lint, types and all tests but the long ones (20 minutes)
 	@$(TESTBED) deps --if-possible
-	@$(BIN)/python -m pytest -m "not long"
+	@$(PYTEST) -m "not long"
 
 test-all: lint ## Every test (75 minutes)
 	@$(TESTBED) deps --if-possible
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
 
 bench: $(VENV)/.ready-$(TORCH) ## Run what is in benchmarks/
 	@for script in benchmarks/*.py; do [ -e "$$script" ] || continue; \

@@ -18,6 +18,11 @@ from xtl.sweep.reading import parse_manifest
 DEMO = Path(__file__).parents[1] / "jobs" / "manifests" / "demo.yaml"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What waits longest for others comes first: of two processes, none is left alone with it."""
+    items.sort(key=lambda item: "tests/slurm" not in item.path.parent.as_posix())
+
+
 def lock_for(manifest: Manifest, rows: int = 4096) -> Lock:
     """A lock as `prepare` would write it, with made-up content hashes."""
     tables = {

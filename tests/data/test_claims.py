@@ -51,6 +51,8 @@ def test_what_is_there_is_not_built_again(tmp_path: Path) -> None:
 
 def test_thirty_two_processes_that_ask_at_once_build_it_once(tmp_path: Path) -> None:
     processes = [asking(tmp_path, seconds=1) for _ in range(32)]
+    while len(list(tmp_path.glob("ready-*"))) < 32:
+        time.sleep(0.05)
     (tmp_path / "go").touch()
     outputs = [said(process) for process in processes]
     assert len(builders(tmp_path)) == 1

@@ -100,7 +100,7 @@ def test_the_same_spec_gives_the_same_artifact_in_a_process_that_trained_before(
     assert life["again"]["artifact_digest"] == life["whole"]["artifact_digest"]
     assert life["groups"] == 2  # the world, and DeepSpeed's clone of it: none is left behind
     assert life["engines"] == 0  # a next training would lie beside the states of all before
-    assert life["left by ZeRO 3"] == 0
+    assert life["left by ZeRO 3"] <= 0
 
 
 def test_a_stop_saves_and_leaves_no_artifact(life: dict[str, Any]) -> None:
