@@ -59,13 +59,15 @@ Execution.run = _instant  # type: ignore[method-assign]
 Execution.__enter__ = lambda self: self  # type: ignore[assignment, method-assign]
 Execution.__exit__ = lambda *_: None  # type: ignore[assignment, method-assign]
 """
-# A launcher dies, as of SIGKILL, right after the nth time that it wrote something or called sbatch.
+# A launcher dies, as of SIGKILL, right after the nth time that it wrote something or called sbatch,
+# or after it first wrote a file of that name (or `submit`: called sbatch).
 DYING = """
 
 import functools as _functools
 import os as _os
 
-_left = 0 if "SLURM_JOB_ID" in _os.environ else int(_os.environ.get("XTL_DIES_AFTER", "0"))
+_after = "" if "SLURM_JOB_ID" in _os.environ else _os.environ.get("XTL_DIES_AFTER", "")
+_left = int(_after) if _after.isdigit() else 0
 
 
 def _deadly(function):
@@ -74,7 +76,8 @@ def _deadly(function):
         global _left
         found = function(*arguments, **options)
         _left -= 1
-        if _left == 0:
+        done = getattr(arguments[0], "name", function.__name__)  # a path, or a client
+        if _left == 0 or done == _after:
             _os.kill(_os.getpid(), 9)
         return found
 

@@ -31,8 +31,8 @@ def trivial(testbed: Testbed, prepared: Bench, folder: Path, planted: Mapping[st
     return on(testbed, copied, bundling="training", limits={"submitted": 6})
 
 
-def dies_after(bench: Bench, writes: int) -> None:
-    """A launcher that is killed right after so many files and calls of sbatch."""
+def dies_after(bench: Bench, writes: int | str) -> None:
+    """A launcher that is killed right after so many files and calls of sbatch, or that one."""
     mortal = replace(bench, env=bench.env | {"XTL_DIES_AFTER": str(writes)})
     assert mortal.run("sweep").returncode == -signal.SIGKILL
 
@@ -51,12 +51,10 @@ MORTAL = {"files": DYING, "launch/slurm/client": SBATCH}
 def test_launchers_killed_around_sbatch(
     breakable: Testbed, prepared: Bench, tmp_path: Path
 ) -> None:
-    """One after the other is killed a write later: at the shards, the submissions, the batch, and
-    on either side of sbatch."""
+    """After a submission, the batch, the script, sbatch itself and the id that it gave."""
     bench = trivial(breakable, prepared, tmp_path, MORTAL)
-    first = random.Random(SEED).randint(8, 12)
-    for writes in range(first, first + 5):
-        dies_after(bench, writes)
+    for written in ("submission.json", "batch.json", "script.sh", "submit", "job.json"):
+        dies_after(bench, written)
     bench.sweep()
     assert_each_ran_once(bench)
 
