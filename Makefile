@@ -102,8 +102,8 @@ lint: $(VENV)/.ready-$(TORCH)
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy xtl jobs slurm tests requirements $(if $(wildcard benchmarks/*.py),benchmarks)
 
-# Two at a time, as most tests wait for processes; those of a file share what they have set up.
-PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Two at a time, as most tests wait for processes; tests/conftest.py says which go together.
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 check: lint ## Lint, types and the fast tests (2 minutes)
 	@$(PYTEST) -m "not slow and not long"

@@ -19,8 +19,13 @@ DEMO = Path(__file__).parents[1] / "jobs" / "manifests" / "demo.yaml"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What waits longest for others comes first: of two processes, none is left alone with it."""
-    items.sort(key=lambda item: "tests/slurm" not in item.path.parent.as_posix())
+    """Of two processes one takes all tests on a Slurm cluster, first and one by one: two clusters
+    would be in each other's way. Of the others, those of a file share what they have set up."""
+    slurm = Path(__file__).parent / "slurm"
+    items.sort(key=lambda item: slurm not in item.path.parents)
+    for item in items:
+        name = "slurm" if slurm in item.path.parents else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(name))
 
 
 def lock_for(manifest: Manifest, rows: int = 4096) -> Lock:
