@@ -16,6 +16,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from tests.slurm.faults.table import BEGIN, END, in_order
 from tests.test_packaging import VERBS, make
 from xtl.sweep import arms, choices, intermediate
 from xtl.sweep.choices import UNTRAINED
@@ -142,6 +143,14 @@ def test_the_plans_that_are_shown_are_what_plan_prints() -> None:
             check=True,
         ).stdout
         assert [line.rstrip() for line in printed.splitlines()] == text.splitlines()
+
+
+def test_each_fault_that_is_made_has_its_row() -> None:
+    text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    table = text.partition(BEGIN)[2].partition(END)[0].splitlines()[3:]
+    assert [row.split(" | ")[0].lstrip("| ") for row in table] == [
+        each.title for each in in_order()
+    ]
 
 
 def test_the_guide_has_the_whole_catalogue() -> None:

@@ -62,3 +62,17 @@ def test_an_abort_is_what_a_library_does_of_a_lost_connection() -> None:
     found = [match(ended_by(3, number)) for number in (9, 6)]
     assert [each and (each.weight, each.rank) for each in found] == [("ended", 3), ("echo", 3)]
     assert ended_by(0, 63) == "xtl: rank 0 ended by signal 63"
+
+
+def test_on_a_terminal_it_is_said_there(tmp_path: Path) -> None:
+    program = tmp_path / "rank.py"
+    program.write_text(RANK.format(mark=mark(SHARD, 1), signal=6))
+    environment = {**os.environ, **controlled(f"{sys.executable} {program}", 2, 1)}
+    code = "from pathlib import Path; from xtl.launch.foreground import Ranks; "
+    code += f"print(Ranks(Path({str(tmp_path)!r})).run_all())"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, env=environment, check=True, timeout=60, capture_output=True, text=True
+    )
+    assert done.stdout == "1\n", "rank 0's status comes first"
+    assert "xtl: rank 1 ended by signal 6 (SIGABRT)" in done.stderr.splitlines()

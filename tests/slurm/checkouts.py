@@ -86,6 +86,25 @@ def _deadly(function):
 
 write_whole, create_once = _deadly(write_whole), _deadly(create_once)
 """
+# Two launchers decide before either submits.
+TOGETHER = """
+
+_alone = SlurmScheduler.submit
+
+
+def _together(
+    self: SlurmScheduler, drafts: Drafts, bundles: Sequence[Bundle], seen: Observation
+) -> list[Submission]:
+    folder, limit = drafts.store.root / "launchers", time.monotonic() + 30
+    folder.mkdir(exist_ok=True)
+    (folder / str(os.getpid())).touch()
+    while len(list(folder.iterdir())) < 2 and time.monotonic() < limit:
+        time.sleep(0.01)
+    return _alone(self, drafts, bundles, seen)
+
+
+SlurmScheduler.submit = _together  # type: ignore[method-assign]
+"""
 SBATCH = """
 
 import xtl.files as _files

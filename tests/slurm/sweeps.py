@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections import Counter
@@ -29,6 +30,8 @@ PROFILE: dict[str, Any] = {
     "device_tflops": 0.17,
     "start_seconds": 15,
 }
+
+_BEGINS = re.compile(r"(\w+): attempt (\d+) begins on ")
 
 
 def on(testbed: Testbed, bench: Bench, **changes: Any) -> Bench:
@@ -116,9 +119,31 @@ def ended_well(bench: Bench) -> Counter[str]:
     return Counter(shard for shard, end in told if end["status"] == "done")
 
 
+def begun_twice(bench: Bench) -> list[tuple[str, int]]:
+    """Attempts that two jobs have begun, as rank 0 of each says: they share a claim and an end."""
+    logs = [
+        *(bench.root / "batches").glob("*/logs/*_0_log.err"),
+        *(bench.root / "submissions").glob("*/submitit/*_0_log.err"),
+    ]
+    texts = (path.read_text(encoding="utf-8", errors="replace") for path in logs)
+    found = Counter(_BEGINS.findall("\n".join(texts)))
+    assert found, "it is not told any more"
+    return [(shard, int(attempt)) for (shard, attempt), times in found.items() if times > 1]
+
+
 def outcomes(bench: Bench) -> dict[str, str]:
-    """What of each result may never differ, by shard."""
-    return {shard: json.dumps(_bits(result)) for shard, result in bench.results().items()}
+    """What of each result, and of what it names on the disk, may never differ, by shard."""
+    return {
+        shard: json.dumps([*_bits(result), _on_disk(bench.root / "shards" / shard)])
+        for shard, result in bench.results().items()
+    }
+
+
+def _on_disk(shard: Path) -> dict[str, str]:
+    paths = [shard / "predictions.parquet", *sorted((shard / "artifact").rglob("*"))]
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths if path.is_file()
+    }
 
 
 def _bits(result: dict[str, Any]) -> list[Any]:

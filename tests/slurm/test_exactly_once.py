@@ -16,9 +16,9 @@ import pytest
 from slurm.testbed import Testbed
 from tests.bench import Bench, until
 from tests.slurm.arrays import many_jobs
-from tests.slurm.checkouts import DYING, EXECUTION, LEASE, SBATCH, make_trivial
+from tests.slurm.checkouts import DYING, EXECUTION, LEASE, SBATCH, TOGETHER, make_trivial
 from tests.slurm.conftest import MakeTestbed
-from tests.slurm.sweeps import claims, edit_manifest, ended_well, jobs, on
+from tests.slurm.sweeps import begun_twice, claims, edit_manifest, ended_well, jobs, on
 
 SEED = 20
 
@@ -43,6 +43,7 @@ def assert_each_ran_once(bench: Bench) -> None:
     counts = claims(bench)
     assert set(counts) == {shard["id"] for shard in shards.values()}
     assert {shard: times for shard, times in counts.items() if times > 1} == {}
+    assert begun_twice(bench) == []
 
 
 MORTAL = {"files": DYING, "launch/slurm/client": SBATCH}
@@ -75,8 +76,9 @@ def test_launchers_killed_at_twenty_instants(
 def test_two_launchers_at_once_that_do_not_heed_one_another(
     breakable: Testbed, prepared: Bench, tmp_path: Path
 ) -> None:
-    """Both submit all there is; the claims alone keep it right."""
-    bench = trivial(breakable, prepared, tmp_path, {"launch/lease": LEASE})
+    """Both have decided on the same jobs before either submits; files alone keep it right."""
+    planted = {"launch/lease": LEASE, "launch/slurm/scheduler": TOGETHER}
+    bench = trivial(breakable, prepared, tmp_path, planted)
     launchers = [bench.start("sweep"), bench.start("sweep")]
     assert [launcher.wait() for launcher in launchers] == [0, 0]
     assert_each_ran_once(bench)

@@ -23,7 +23,15 @@ import pytest
 from slurm.testbed import Testbed
 from slurm.testbed.nodes import Node
 from tests.bench import Bench
-from tests.slurm.sweeps import claims, edit_manifest, ended_well, on, outcomes, ranks_of
+from tests.slurm.sweeps import (
+    begun_twice,
+    claims,
+    edit_manifest,
+    ended_well,
+    on,
+    outcomes,
+    ranks_of,
+)
 
 SECONDS = float(os.environ.get("XTL_SOAK_SECONDS", "600"))
 SEED = int(os.environ.get("XTL_SOAK_SEED", "7"))
@@ -55,6 +63,7 @@ class Soak:
     chance: random.Random
     made: list[str] = field(default_factory=list)  # kinds of fault, one after the other
     busy: dict[str, set[str]] = field(default_factory=dict)  # shards at work then, by kind
+    idle: int = 0  # faults that met none at work
     launcher: subprocess.Popen[bytes] | None = None
 
     @property
@@ -93,6 +102,7 @@ class Soak:
                 due.remove(kind)
                 self.made.append(kind)
                 self.busy.setdefault(kind, set()).update(busy)
+                self.idle += not busy
                 return
 
     def launch(self) -> None:
@@ -217,7 +227,10 @@ def test_whatever_is_done_to_a_sweep_its_results_are_those_of_a_quiet_run(
             print(f"\n{soak.table()}\n{summary(bench, quiet)} ({time.monotonic() - began:.0f} s)")
     assert outcomes(bench) == outcomes(quiet)
     assert ended_well(bench) == dict.fromkeys(bench.results(), 1)
+    assert begun_twice(bench) == []
     assert len(soak.made) < len(soak.kinds) or set(soak.made) == set(soak.kinds)
+    assert all(soak.busy.values()), "each kind has met shards at work"
+    assert soak.idle <= len(soak.made) / 4, "the sweep was over long before the faults were"
 
 
 def summary(bench: Bench, quiet: Bench) -> str:

@@ -19,7 +19,7 @@ from slurm.testbed.layout import Layout
 from slurm.testbed.network import Network
 from slurm.testbed.processes import MARK
 from tests.slurm.conftest import special
-from tests.slurm.helpers import lines, submit, wait_for
+from tests.slurm.helpers import facts, lines, submit, wait_for
 from xtl.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -311,7 +311,9 @@ def test_high_preempts_harsh_without_grace(trouble: Trouble) -> None:
 
 
 def test_a_node_without_power_fails_its_job_which_runs_again_on_another(trouble: Trouble) -> None:
-    assert wait_for(trouble.testbed, trouble.jobs["powerless"], "RUNNING")["Restarts"] == "1"
+    job = trouble.jobs["powerless"]
+    until(lambda: facts(trouble.testbed, job)["Restarts"] == "1", what="it is requeued")
+    wait_for(trouble.testbed, job, "RUNNING")
     until(lambda: len(trouble.said("powerless")) == 2, what="it runs again")
     first, second = trouble.said("powerless")
     assert first != second

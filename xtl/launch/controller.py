@@ -38,8 +38,12 @@ class RankController(Controller):
         """Of the first to end: what ends after them ends because of them."""
         for rank, code in enumerate(codes):
             if code is not None and code < 0:
-                self.stderrs[rank].write(ended_by(rank, -code) + "\n")
-                self.stderrs[rank].flush()
+                self._say(rank, ended_by(rank, -code))
+
+    def _say(self, rank: int, line: str) -> None:
+        """In the rank's own log."""
+        self.stderrs[rank].write(f"{line}\n")
+        self.stderrs[rank].flush()
 
 
 def ended_by(rank: int, number: int) -> str:

@@ -89,6 +89,9 @@ class Ranks(RankController):
             stderr=None if first else subprocess.STDOUT,
         )
 
+    def _say(self, rank: int, line: str) -> None:
+        sys.stderr.write(f"{line}\n")
+
     def wait(self, freq: int = 24) -> Sequence[int | None]:
         self.codes = super().wait(freq)
         return self.codes

@@ -5,9 +5,11 @@ The submission was on disk before the job, so that a launcher may die at any ins
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from xtl.launch.stopping import StopFlag
 from xtl.launch.store import Store
@@ -35,5 +37,16 @@ def _of_batch(store: Store, name: str) -> str:
     return batch.submissions[int(os.environ["SLURM_ARRAY_TASK_ID"])]
 
 
+def leave() -> NoReturn:
+    """All is done. A thread of torch's that wants the interpreter while that goes is ended by it,
+    and at times takes the process along with SIGABRT ("terminate called without an active
+    exception"): Slurm would call the job failed, and cancel what waits for it."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
 if __name__ == "__main__":
     main(*sys.argv[1:])
+    leave()

@@ -4,7 +4,7 @@
 docs/reliability.md.
 """
 
-from tests.slurm.faults import alike, cluster, disks, people, ranks
+from tests.slurm.faults import alike, cluster, disks, people, ranks, refusals
 
-PARTS = (ranks, alike, cluster, disks, people)
+PARTS = (ranks, alike, cluster, disks, people, refusals)
 """Where faults are."""

@@ -6,6 +6,7 @@ import time
 
 from slurm.testbed.nodes import Node
 from tests.slurm.faults.catalogue import fault
+from tests.slurm.faults.ranks import KILLED, tried_again
 from tests.slurm.faults.scene import EVALUATION, TRAINING, Scene
 from tests.slurm.helpers import submit
 from tests.slurm.sweeps import jobs
@@ -42,14 +43,15 @@ def a_preempted_training_saves_and_goes_on_where_it_was(scene: Scene) -> str:
 
 @fault(
     "job preempted, without grace",
-    "the same, SIGKILL at once",
+    "the same, SIGKILL 2 s after SIGTERM, while rank 0 is held in a checkpoint and cannot answer",
     profile={"partition": "harsh"},
 )
 def a_training_that_is_killed_without_grace_goes_on_from_its_last_checkpoint(scene: Scene) -> str:
-    scene.start()
-    scene.until_under_way()
+    scene.meet("checkpoint")
     scene.strike(lambda: preempt(scene))
-    return f"Slurm requeues it; {went_on(scene)}"
+    said = went_on(scene)
+    assert scene.attempts()[0].end is None, "it had no time for a word"
+    return f"Slurm requeues it; {said}"
 
 
 @fault(
@@ -102,7 +104,7 @@ def first_node(scene: Scene) -> Node:
     return scene.cluster.node(scene.attempts()[-1].claim.host)
 
 
-@fault("node powered off", "the power of rank 0's node is cut")
+@fault("node powered off", "the power of rank 0's node is cut", quick=True)
 def a_training_whose_node_loses_power_goes_on_elsewhere(scene: Scene) -> str:
     scene.start()
     scene.until_under_way()
@@ -187,7 +189,8 @@ def slurmctld_may_go_while_jobs_run(scene: Scene) -> str:
     time.sleep(5)
     assert scene.state()["state"] in ("running", "unknown")
     scene.cluster.start_controller()
-    scene.recover(again=False)
+    scene.until(lambda: scene.state()["state"] == "running")
+    scene.seconds = time.time() - scene.struck
     scene.finish()
     assert len(scene.attempts()) == 1
     return "the job trains on; while nobody answers, nothing is taken for lost"
@@ -221,6 +224,8 @@ def without_its_database_slurm_is_believed_as_far_as_it_knows(scene: Scene) -> s
     scene.cluster.start_accounting()
     scene.finish()
     (cls,) = scene.classes()
+    assert cls in KILLED
+    assert scene.resumed_from() > 0
     assert scene.told_classes() == [cls]
     return f"class {cls}, by the queue's word and the logs; tried again by itself meanwhile"
 
@@ -234,7 +239,6 @@ def without_accounting_the_queue_and_the_files_are_enough(scene: Scene) -> str:
     scene.start()
     scene.until_under_way()
     scene.strike(lambda: scene.kill_rank(1))
-    scene.recover()
-    scene.finish()
-    (cls,) = scene.classes()
-    return f"class {cls}, tried again by itself, from update {scene.resumed_from()} of 128"
+    said = tried_again(scene)
+    assert scene.resumed_from() > 0
+    return f"{said}, from update {scene.resumed_from()} of 128"

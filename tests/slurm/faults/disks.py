@@ -85,6 +85,7 @@ def a_checkpoint_that_finds_no_room_pauses_the_sweep(scene: Scene) -> str:
     "the same, before an evaluation's result",
     place="local",
     profile={"policy": NO_TRIES},
+    quick=True,
 )
 def a_result_that_finds_no_room_pauses_the_sweep(scene: Scene) -> str:
     scene.meet("result-evaluate")
@@ -132,6 +133,7 @@ def truncate(path: Path) -> None:
     "result truncated",
     "a finished evaluation's result.json loses its second half",
     place="local",
+    quick=True,
 )
 def a_truncated_result_is_no_result(scene: Scene) -> str:
     scene.start()
@@ -149,6 +151,7 @@ def a_truncated_result_is_no_result(scene: Scene) -> str:
     "artifact changed by a byte",
     "one byte of a finished training's weights is changed; then an evaluation is added",
     place="local",
+    quick=True,
 )
 def no_child_starts_from_an_artifact_that_is_not_its_parents(scene: Scene) -> str:
     scene.start()

@@ -1,15 +1,16 @@
-"""Faults of launchers, of what is asked of Slurm, and of what people plan and do."""
+"""Faults of launchers, and of what people plan and do."""
 
 from __future__ import annotations
 
 import time
 
-from tests.slurm.checkouts import LEASE
+from tests.slurm.checkouts import LEASE, TOGETHER
 from tests.slurm.faults.catalogue import fault
 from tests.slurm.faults.ranks import mend_and_resubmit, resubmit
 from tests.slurm.faults.scene import EVALUATION, TRAINING, Scene
-from tests.slurm.helpers import submit
-from tests.slurm.sweeps import edit_manifest, jobs, on
+from tests.slurm.sweeps import edit_manifest, jobs
+
+OTHER = "0 s2 → lookup-qa"
 
 
 @fault("launcher killed", "SIGKILL of `xtl sweep` while a job trains; started again")
@@ -22,7 +23,8 @@ def a_launcher_may_be_killed(scene: Scene) -> str:
         scene.start()
 
     scene.strike(kill_and_start)
-    scene.recover(again=False)
+    scene.until(scene.is_led)
+    scene.seconds = time.time() - scene.struck
     scene.finish()
     assert (len(jobs(scene.bench)), len(scene.attempts())) == (1, 1)
     return "the job trains on; the next launcher follows it, and submits nothing twice"
@@ -30,8 +32,8 @@ def a_launcher_may_be_killed(scene: Scene) -> str:
 
 @fault(
     "two launchers",
-    "two `xtl sweep` at once, which do not heed the lease: both submit all there is",
-    planted={"launch/lease": LEASE},
+    "two `xtl sweep` that do not heed the lease decide on the same jobs before either submits",
+    planted={"launch/lease": LEASE, "launch/slurm/scheduler": TOGETHER},
 )
 def two_launchers_do_no_harm(scene: Scene) -> str:
     scene.start()
@@ -39,53 +41,10 @@ def two_launchers_do_no_harm(scene: Scene) -> str:
     scene.recover()
     scene.finish()
     assert [len(scene.attempts(name)) for name in (TRAINING, EVALUATION)] == [1, 1]
+    assert len(list((scene.bench.root / "launchers").iterdir())) == 2, "both were about to submit"
+    if len(jobs(scene.bench)) == 1:
+        return "both write the job down under one name, which is the first one's: he submits it"
     return f"{len(jobs(scene.bench))} jobs for one chain: one claims it, the other leaves"
-
-
-FULL = "Slurm: you have as many jobs in the queue as there may be (1)"
-
-
-@fault(
-    "sbatch refuses: limit",
-    "the account may have one job in the queue, and has one; it ends 10 s later",
-)
-def a_full_queue_is_waited_for(scene: Scene) -> str:
-    cluster = scene.cluster
-    blocker = submit(cluster, "sleep 600")
-    limit = ("sacctmgr", "-i", "modify", "user", "root", "set")
-    cluster.run(*limit, "MaxSubmitJobs=1")
-    try:
-        scene.strike(scene.start)
-        time.sleep(10)
-        assert not scene.ended(), "it waits"
-        assert scene.state()["state"] == "missing"
-        assert not jobs(scene.bench)
-        cluster.run("scancel", blocker)
-        scene.recover()
-        scene.finish()
-    finally:
-        cluster.run(*limit, "MaxSubmitJobs=-1")
-    told = [line for line in scene.told.splitlines() if line.startswith("Slurm: ")]
-    assert told == [FULL, "Slurm: no more of that"]
-    assert (len(jobs(scene.bench)), len(scene.attempts())) == (1, 1)
-    return f"waited for, without a try spent; one line says: {FULL}"
-
-
-@fault(
-    "sbatch refuses: partition", "a profile names a partition that the cluster lacks", quick=True
-)
-def a_partition_that_the_cluster_lacks_is_said_before_anything_is_submitted(scene: Scene) -> str:
-    bad = on(scene.cluster, scene.bench, partition="moon")
-    scene.strike(lambda: None)
-    done = bad.run("sweep")
-    scene.seconds = time.time() - scene.struck
-    assert done.returncode == 2
-    assert "partition: found moon, expected one that the cluster has" in done.stderr
-    assert not (bad.root / "batches").exists()
-    scene.bench = on(scene.cluster, scene.bench)
-    scene.start()
-    scene.finish()
-    return "one line, exit status 2, nothing written or submitted; mended, it runs"
 
 
 PARENT_BUG = """
@@ -111,6 +70,7 @@ CHILD = f"{PARENT} → lookup-qa"
     manifest={"sizes": [64]},
     profile={"bundling": "training"},
     planted={"launch/execution": PARENT_BUG},
+    quick=True,
 )
 def children_of_a_failed_parent_are_blocked_and_revived(scene: Scene) -> str:
     scene.strike(scene.start, PARENT)
@@ -151,15 +111,22 @@ def a_parent_that_diverged_is_a_result_and_its_children_stay_blocked(scene: Scen
     scene.strike(scene.start)
     scene.rest(1)
     scene.verdict("diverged", PARENT)
+    parent, child = (scene.bench.shards()[name]["id"] for name in (PARENT, CHILD))
+    assert not scene.store.artifact(parent).exists()
     assert len([s for s in scene.bench.shards().values() if s["name"].startswith(PARENT)]) == 3
     assert scene.state(CHILD)["state"] == "blocked"
     edit_manifest(scene.bench, sizes=[0])  # what does not come of it is as in any other sweep
     scene.start()
     scene.finish()
+    assert (len(scene.store.attempts(parent)), scene.store.attempts(child)) == (1, [])
     return "class diverged: no hand-over, not tried again, its children blocked; the rest is done"
 
 
-@fault("job cancelled by hand", "`scancel` while it trains; later `xtl resubmit --class cancelled`")
+@fault(
+    "job cancelled by hand",
+    "`scancel` while it trains; later `xtl resubmit --class cancelled`",
+    quick=True,
+)
 def what_a_person_cancels_stays_cancelled_until_a_person_says_so(scene: Scene) -> str:
     scene.start()
     scene.until_under_way()
@@ -170,9 +137,6 @@ def what_a_person_cancels_stays_cancelled_until_a_person_says_so(scene: Scene) -
     resubmit(scene, "--class", "cancelled")
     assert scene.resumed_from() > 0
     return f"class cancelled, left alone; then from update {scene.resumed_from()} of 128"
-
-
-OTHER = "0 s2 → lookup-qa"
 
 
 @fault(

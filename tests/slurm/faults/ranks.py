@@ -94,6 +94,7 @@ Execution._train = _train  # type: ignore[method-assign]
     "rank 1 needs 1.4 GiB where its cgroup has 1",
     profile={"memory_per_rank_gib": 1},
     planted={"launch/execution": GREEDY},
+    quick=True,
 )
 def a_job_that_ran_out_of_host_memory_is_given_more(scene: Scene) -> str:
     scene.start()
@@ -150,6 +151,7 @@ def join_ranks(deterministic: bool) -> Ranks:
     "rank 1 raises KeyError at update 20; all ranks' logs carry NCCL's time-outs around it, and "
     "rank 0 a lost connection",
     planted={"launch/execution": BUG, "launch/ranks": NOISE},
+    quick=True,
 )
 def a_traceback_is_found_below_the_noise_of_the_other_ranks(scene: Scene) -> str:
     scene.start()

@@ -20,7 +20,8 @@ from slurm.testbed import Testbed
 from slurm.testbed import until as wait_until
 from tests.bench import Bench
 from tests.slurm.checkouts import Instants
-from tests.slurm.sweeps import ended_well, jobs, outcomes, ranks_of
+from tests.slurm.sweeps import begun_twice, ended_well, jobs, outcomes, ranks_of
+from xtl.files import read_json
 from xtl.launch.failures import failure_of
 from xtl.launch.records import Attempt, Failure
 from xtl.launch.store import Store
@@ -163,6 +164,11 @@ class Scene:
         self.until(gets_on)
         self.seconds = time.time() - self.struck
 
+    def is_led(self) -> bool:
+        """Whether the launcher that was started last submits what is missing."""
+        lease = read_json(self.bench.root / "launcher.json") or {}
+        return lease.get("pid") == self.launchers[-1].pid
+
     def ended(self) -> bool:
         """Whether the launcher has left by itself."""
         return self.launchers[-1].poll() is not None
@@ -216,6 +222,7 @@ class Scene:
         for shard, found in outcomes(self.bench).items():
             assert found == undisturbed[shard], planned[shard]["name"]
         again = {self.id(twice)} if twice else set()
+        assert begun_twice(self.bench) == []
         times = ended_well(self.bench)
         assert {shard: times[shard] for shard in results} == {
             shard: 1 + (shard in again) for shard in results

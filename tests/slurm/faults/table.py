@@ -32,12 +32,13 @@ def write(page: Path, rows: Mapping[str, Row]) -> None:
     before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     old, _, after = rest.partition(END)
     kept = {line.split(" | ")[0].lstrip("| "): line for line in old.splitlines()[3:]}
-    lines = [_line(each, rows.get(each.name)) or kept.get(each.title, "") for each in _in_order()]
+    lines = [_line(each, rows.get(each.name)) or kept.get(each.title, "") for each in in_order()]
     table = "\n".join([HEAD, *(line for line in lines if line)])
     write_whole(page, f"{before}{BEGIN}\n{table}\n{END}{after}")
 
 
-def _in_order() -> list[Fault]:
+def in_order() -> list[Fault]:
+    """All faults, as the table has them."""
     return sorted(FAULTS, key=lambda each: _ROOMS.index(each.act.__module__))
 
 
